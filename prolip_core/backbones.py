@@ -1,0 +1,213 @@
+"""open_clip models, split at the visual projector. With `weights.py` the only file that imports open_clip.
+
+A loaded `Backbone` is read-only: its weights are frozen, its projector is handed out as a copy. Loading ends with a self-check
+on random pixels: pre @ W + b must equal the untouched model's `encode_image`.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import open_clip
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name the whole field uses
+from open_clip.transform import PreprocessCfg, image_transform_v2, merge_preprocess_dict
+from torch import nn
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms import functional as transforms
+
+from prolip_core import catalogue, projectors, starter, weights
+from prolip_core.catalogue import BackboneSpec
+from prolip_core.devices import Device
+from prolip_core.errors import BackboneError, UnknownBackboneError
+from prolip_core.types import ClassVectors, Projector, PromptSet
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+TEXT_BATCH = 64
+SELF_CHECK_TOLERANCE = 1e-3
+"""Largest allowed relative error of the split; float32 rounding stays two orders of magnitude below it."""
+
+
+class Backbone:
+    """A frozen CLIP whose image side stops just before the projector."""
+
+    def __init__(self, spec: BackboneSpec, model: nn.Module, tokenizer: Any, device: Device) -> None:
+        visual: Any = model.visual
+        self.spec = spec
+        self.device = device
+        self.logit_scale = float(model.logit_scale.detach().exp())  # type: ignore[operator]
+        self.fingerprint = fingerprint(model)
+        self.projector_kind = projectors.kind_of(visual)
+        self.preprocessing: dict[str, Any] = dict(visual.preprocess_cfg)
+        size = self.preprocessing["size"]
+        self.image_size_px: tuple[int, int] = (size, size) if isinstance(size, int) else tuple(size)
+        self._transform = image_transform_v2(PreprocessCfg(**self.preprocessing), is_train=False)
+        self._model = model
+        self._tokenizer = tokenizer
+        pixels_B3HW = torch.rand(2, 3, *self.image_size_px, generator=torch.Generator().manual_seed(0))
+        pixels_B3HW = pixels_B3HW.to(device.torch_device)
+        expected_BD = _first(visual(pixels_B3HW)).float()
+        self._projector = projectors.take_out(visual, expected_BD.shape[1])
+        self._check_split(_first(visual(pixels_B3HW)).float(), expected_BD)
+        self._channels_last = any(isinstance(module, nn.BatchNorm2d) for module in visual.modules())
+        visual.to(device.dtype, memory_format=torch.channels_last if self._channels_last else torch.preserve_format)
+
+    @property
+    def projector(self) -> Projector:
+        """W₀ (P, D) and the frozen bias, float32, as fresh copies: a training can never write into the backbone."""
+        bias_D = self._projector.bias_D
+        return Projector(self._projector.weight_PD.clone(), None if bias_D is None else bias_D.clone())
+
+    @property
+    def pre_width(self) -> int:
+        return self._projector.weight_PD.shape[0]
+
+    @torch.no_grad()
+    def encode_pre(self, pixels_B3HW: torch.Tensor) -> torch.Tensor:
+        """Raw features before the projector, (B, P), float32 on the CPU."""
+        pixels_B3HW = pixels_B3HW.to(
+            self.device.torch_device,
+            self.device.dtype,
+            memory_format=torch.channels_last if self._channels_last else torch.preserve_format,
+        )
+        visual: Any = self._model.visual
+        return _first(visual(pixels_B3HW)).float().cpu()
+
+    @torch.no_grad()
+    def encode_prompts(self, prompts: PromptSet) -> ClassVectors:
+        """One unit vector per class, (C, D), float32 on the CPU: the mean of its sentences' unit vectors, unit norm again
+        (the ensembling rule of CLIP, Radford et al. 2021, section 3.1.4)."""
+        sentences = [sentence for of_class in prompts.sentences for sentence in of_class]
+        chunks = []
+        for start in range(0, len(sentences), TEXT_BATCH):
+            tokens = self._tokenizer(sentences[start : start + TEXT_BATCH]).to(self.device.torch_device)
+            encoded: torch.Tensor = self._model.encode_text(tokens, normalize=True)  # type: ignore[operator]
+            chunks.append(encoded.float().cpu())
+        per_class = torch.split(torch.cat(chunks), [len(of_class) for of_class in prompts.sentences])
+        return ClassVectors(prompts, F.normalize(torch.stack([unit.mean(dim=0) for unit in per_class]), dim=-1))
+
+    def pixels(self, image: Image.Image) -> torch.Tensor:
+        """View 0: the model's own preprocessing, (3, H, W)."""
+        tensor: torch.Tensor = self._transform(image)
+        return tensor
+
+    def pixels_of_crop(self, image: Image.Image, box: Sequence[int], *, flip: bool) -> torch.Tensor:
+        """An augmented view: the box (top, left, height, width) resized to the input size, (3, H, W)."""
+        crop = transforms.resized_crop(
+            image, *box, size=list(self.image_size_px), interpolation=InterpolationMode.BICUBIC
+        )
+        tensor = transforms.to_tensor(transforms.hflip(crop) if flip else crop)
+        normal: torch.Tensor = transforms.normalize(tensor, self.preprocessing["mean"], self.preprocessing["std"])
+        return normal
+
+    def _check_split(self, pre_BP: torch.Tensor, expected_BD: torch.Tensor) -> None:
+        got_BD = pre_BP @ self._projector.weight_PD
+        if self._projector.bias_D is not None:
+            got_BD = got_BD + self._projector.bias_D
+        error = float((got_BD - expected_BD).norm() / expected_BD.norm())
+        if not error < SELF_CHECK_TOLERANCE:
+            raise BackboneError(
+                "The projector of “{name}” could not be split off: the result is off by {error:.2g} (limit {limit:g}).",
+                remedy="Choose another model.",
+                name=self.spec.name,
+                error=error,
+                limit=SELF_CHECK_TOLERANCE,
+            )
+        self._projector = Projector(
+            self._projector.weight_PD.cpu(), None if self._projector.bias_D is None else self._projector.bias_D.cpu()
+        )
+
+
+def load(spec: BackboneSpec, device: Device) -> Backbone:
+    """The backbone with real weights, on that device.
+
+    Raises UnknownBackboneError, WeightsNotFoundError (with where to put which file), CheckpointError, BackboneError.
+    """
+    if spec.name == catalogue.STARTER:
+        config = starter.model_config()
+        model = build_model(config)
+        weights.load_into(model, starter.state_dict(), spec.name)
+        tokenizer = build_tokenizer(config)
+    else:
+        config = architecture_config(spec)
+        model = weights.guard_hub(spec, lambda: build_model(config))
+        weights.load_checkpoint(model, weights.find(spec), spec)
+        tokenizer = weights.guard_hub(spec, lambda: open_clip.get_tokenizer(spec.architecture))
+    model.eval().requires_grad_(False).to(device.torch_device)
+    with torch.no_grad():
+        return Backbone(spec, model, tokenizer, device)
+
+
+def architecture_config(spec: BackboneSpec) -> dict[str, Any]:
+    """open_clip's model config, with the quick-GELU and the preprocessing that the tag's weights were trained with.
+
+    Raises UnknownBackboneError if open_clip knows no such model or tag.
+    """
+    known: dict[str, Any] | None = open_clip.get_model_config(spec.architecture)
+    if known is None:
+        raise UnknownBackboneError(
+            "open_clip has no model “{name}”.",
+            remedy="Check the spelling; examples are ViT-B-32, ViT-L-14, convnext_base_w.",
+            name=spec.architecture,
+        )
+    config = copy.deepcopy(known)
+    tags = open_clip.list_pretrained_tags_by_model(spec.architecture)
+    if spec.tag and spec.tag not in tags:
+        raise UnknownBackboneError(
+            "open_clip's model “{name}” has no weights “{tag}”.",
+            remedy="Choose one of: {known}.",
+            name=spec.architecture,
+            tag=spec.tag,
+            known=", ".join(tags) or "(none)",
+        )
+    # A local checkpoint has no tag: it is preprocessed like the published weights of its architecture.
+    tag_config = open_clip.get_pretrained_cfg(spec.architecture, spec.tag or tags[0]) if tags else {}
+    if spec.tag:
+        config["quick_gelu"] = bool(config.get("quick_gelu") or tag_config.get("quick_gelu"))
+    config["preprocess_cfg"] = {
+        key: tag_config[key] for key in ("mean", "std", "interpolation", "resize_mode") if key in tag_config
+    }
+    return config
+
+
+def build_model(config: dict[str, Any]) -> nn.Module:
+    """An open_clip model of that config with random weights; `preprocess_cfg` inside it is optional. Fetches nothing."""
+    config = copy.deepcopy(config)
+    preprocess = config.pop("preprocess_cfg", {})
+    custom_text = config.pop("custom_text", False) or "hf_model_name" in config["text_cfg"]
+    if "hf_model_name" in config["text_cfg"]:
+        config["text_cfg"]["hf_model_pretrained"] = False
+    if "timm_model_name" in config["vision_cfg"]:
+        config["vision_cfg"]["timm_model_pretrained"] = False
+    model_class = open_clip.CoCa if "multimodal_cfg" in config else open_clip.CLIP
+    if custom_text and "multimodal_cfg" not in config:
+        model_class = open_clip.CustomTextCLIP
+    model: nn.Module = model_class(**config)
+    visual: Any = model.visual
+    visual.preprocess_cfg = merge_preprocess_dict(PreprocessCfg(size=visual.image_size), preprocess)
+    return model
+
+
+def build_tokenizer(config: dict[str, Any]) -> Any:
+    """open_clip's BPE tokenizer with the context length of that config."""
+    return open_clip.SimpleTokenizer(context_length=config["text_cfg"].get("context_length", 77))
+
+
+def fingerprint(model: nn.Module) -> str:
+    """SHA-256 over the names and values of all weights: the identity of a backbone, wherever its file came from."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def _first(output: Any) -> torch.Tensor:
+    """The pooled features; some towers (CoCa) give their tokens as well."""
+    tensor: torch.Tensor = output[0] if isinstance(output, tuple) else output
+    return tensor

@@ -1,0 +1,41 @@
+"""Project, normalise, compare, soften: the only place that turns features into answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name the whole field uses
+
+from prolip_core.types import Prediction, Projector
+
+
+def image_embeddings(pre_NP: torch.Tensor, projector: Projector) -> torch.Tensor:
+    """Unit-norm image embeddings (N, D) of raw features (N, P)."""
+    raw_ND = pre_NP @ projector.weight_PD
+    if projector.bias_D is not None:
+        raw_ND = raw_ND + projector.bias_D
+    return F.normalize(raw_ND, dim=-1)
+
+
+def logits(pre_NP: torch.Tensor, projector: Projector, text_CD: torch.Tensor, logit_scale: float) -> torch.Tensor:
+    """Cosine of image and class vectors times the model's own logit scale, (N, C)."""
+    return logit_scale * image_embeddings(pre_NP, projector) @ text_CD.T
+
+
+def predict(
+    image_ids: Sequence[str],
+    pre_NP: torch.Tensor,
+    labels_N: Sequence[int],
+    projector: Projector,
+    text_CD: torch.Tensor,
+    logit_scale: float,
+) -> tuple[Prediction, ...]:
+    """One answer per photo, in the order given; label -1 stands for "true class not known"."""
+    # Double precision: probabilities that are written down add up to 1 for everybody who checks.
+    probs_NC = logits(pre_NP, projector, text_CD, logit_scale).double().softmax(dim=-1)
+    best_N = probs_NC.argmax(dim=-1).tolist()
+    return tuple(
+        Prediction(image_id, int(label), int(best), tuple(row))
+        for image_id, label, best, row in zip(image_ids, labels_N, best_N, probs_NC.tolist(), strict=True)
+    )

