@@ -6,6 +6,7 @@ import argparse
 import json
 import logging
 import os
+import shlex
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -18,7 +19,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from prolip_core import __version__, catalogue
 from prolip_core import types as records
 from prolip_core.config import cache_folder
-from prolip_core.errors import ProLIPError
+from prolip_core.errors import ConfigError, DatasetError, ProLIPError
+from prolip_core.report_text import STEERING, plain
 
 EXIT_OK, EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 0, 2, 130
 
@@ -47,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         command(parsed)
     except ProLIPError as error:
-        sys.stderr.write(f"{parsed.name}: {' '.join(str(error).split())}\n")
+        sys.stderr.write(f"{parsed.name}: {_one_line(str(error))}\n")
         return EXIT_WRONG_INPUT
     except KeyboardInterrupt:
         sys.stderr.write(f"{parsed.name}: stopped; features computed so far are kept and speed up the next run.\n")
@@ -62,7 +64,7 @@ class OneLineParser(argparse.ArgumentParser):
     """Ends on a bad argument with one line that says what to do, and exit code 2."""
 
     def error(self, message: str) -> Any:
-        self.exit(EXIT_WRONG_INPUT, f"{self.prog}: {message}. See {self.prog} --help.\n")
+        self.exit(EXIT_WRONG_INPUT, f"{self.prog}: {_one_line(message)}. See {self.prog} --help.\n")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -116,10 +118,12 @@ def pilot_command(options: argparse.Namespace) -> None:
         precision=options.precision,
     )
     pilot.check(spec)
+    cache = cache_folder()
+    _check_out(options.out, options.train, options.test)
     runs.prepare_folder(options.out)
     with ProgressBars() as bars:
         photos = dataset.read_folders(options.train, options.test, options.classes, on_progress=bars.show)
-        run = pilot.run(spec, photos, cache_folder=cache_folder(), on_progress=bars.show, on_step=bars.show_step)
+        run = pilot.run(spec, photos, cache_folder=cache, on_progress=bars.show, on_step=bars.show_step)
         path = runs.save(run, options.out)
     report_text.write(run, path, sys.stdout)
 
@@ -136,7 +140,7 @@ def predict_command(options: argparse.Namespace) -> None:
             on_progress=lambda done, total: bars.show(records.Progress("import", done, total, 0.0, None)),
         )
         if not result.accepted:
-            raise result.rejected[0].error
+            raise result.rejected[0].error if result.rejected else _no_photo(options.photos)
         ids = [record.image_id for record in result.accepted]
         predictions = saved.predict(image_files.FolderSource(paths), ids, cache_folder())
     names = saved.class_vectors.class_names
@@ -156,14 +160,15 @@ def predict_command(options: argparse.Namespace) -> None:
                 {"photo": file.filename, "reason": file.reason, "remedy": file.remedy} for file in result.rejected
             ],
         }
-        sys.stdout.write(json.dumps(content, ensure_ascii=False, indent=2) + "\n")
+        _write_json(content)
         return
     for record, prediction in zip(result.accepted, predictions, strict=True):
-        sys.stdout.write(f"{record.filename}\t{names[prediction.predicted]}\t{prediction.confidence:.3f}\n")
+        answer = plain(names[prediction.predicted])
+        sys.stdout.write(f"{plain(record.filename)}\t{answer}\t{prediction.confidence:.3f}\n")
     for duplicate in result.duplicates:
-        sys.stderr.write(f"{duplicate.filename}: the same photo as {duplicate.first_filename}\n")
+        sys.stderr.write(plain(f"{duplicate.filename}: the same photo as {duplicate.first_filename}") + "\n")
     for rejected in result.rejected:
-        sys.stderr.write(f"{rejected.reason} {rejected.remedy}\n")
+        sys.stderr.write(_one_line(f"{rejected.reason} {rejected.remedy}") + "\n")
 
 
 def sample_command(options: argparse.Namespace) -> None:
@@ -174,11 +179,11 @@ def sample_command(options: argparse.Namespace) -> None:
             options.folder,
             on_progress=lambda done, total: bars.show(records.Progress("sample", done, total, 0.0, None)),
         )
-    sys.stdout.write(f"{len(written)} files written to {options.folder}. Try them:\n")
-    sys.stdout.write(
-        f"  python -m prolip_core pilot {options.folder}/train --test {options.folder}/test "
-        f"--classes {options.folder}/classes.csv --out {options.folder}-run\n"
-    )
+    folder: Path = options.folder
+    paths = [folder / "train", "--test", folder / "test", "--classes", folder / "classes.csv"]
+    command = ["python", "-m", "prolip_core", "pilot", *paths, "--out", f"{folder}-run"]
+    sys.stdout.write(plain(f"{len(written)} files written to {folder}. Try them:") + "\n")
+    sys.stdout.write(plain(f"  {shlex.join(map(str, command))}") + "\n")
 
 
 def backbones_command(options: argparse.Namespace) -> None:
@@ -200,7 +205,7 @@ def backbones_command(options: argparse.Namespace) -> None:
             }
             for spec, reach in rows
         ]
-        sys.stdout.write(json.dumps(content, ensure_ascii=False, indent=2) + "\n")
+        _write_json(content)
         return
     for spec, reach in rows:
         cost = f"download {spec.download_mb} MB" if reach == "download" else reach
@@ -249,6 +254,34 @@ class ProgressBars:
         if stage not in self._tasks:
             self._tasks[stage] = self._bars.add_task(STAGE_TITLES[stage], total=total, note="")
         self._bars.update(self._tasks[stage], completed=done, total=total, note=note)
+
+
+def _one_line(text: str) -> str:
+    return plain(" ".join(text.split()))
+
+
+def _write_json(content: object) -> None:
+    """Readable in any language; what JSON leaves raw although a terminal would obey it is escaped."""
+    for line in json.dumps(content, ensure_ascii=False, indent=2).split("\n"):
+        sys.stdout.write(STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", line) + "\n")
+
+
+def _check_out(out: Path, *photo_folders: Path | None) -> None:
+    """Raises ConfigError if the results would land among the photos, where they would be taken for a class."""
+    for folder in photo_folders:
+        if folder is not None and out.resolve().is_relative_to(folder.resolve()):
+            raise ConfigError(
+                "The folder for the results, {out}, lies inside the folder of photos {folder}.",
+                remedy="Choose a folder outside it, for example {folder}-run.",
+                out=out,
+                folder=folder,
+            )
+
+
+def _no_photo(path: Path) -> DatasetError:
+    return DatasetError(
+        "{path} is a file of the system, not a photo.", remedy="Choose a photo or a folder of photos.", path=path
+    )
 
 
 def _command(

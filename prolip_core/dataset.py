@@ -48,11 +48,11 @@ def read_folders(
 ) -> PhotoSet:
     """The photos of TRAIN (and TEST), checked one by one, with their classes.
 
-    The classes are the folders of TRAIN, in natural order or in the order of the class list. Raises DatasetError for folders or
-    a class list that cannot be used; bad files only land in `rejected`.
+    The classes are the folders of TRAIN, in natural order or in the order of the class list; TEST may hold only some of them.
+    Raises DatasetError for folders or a class list that cannot be used; bad files only land in `rejected`.
     """
     train_folders = dict(image_files.class_folders(train))
-    test_folders = dict(image_files.class_folders(test)) if test is not None else {}
+    test_folders = dict(image_files.class_folders(test, at_least=1, skip_empty=True)) if test is not None else {}
     classes_by_folder = (
         read_classes(classes_csv, list(train_folders)) if classes_csv else _default_classes(train_folders)
     )
@@ -101,9 +101,8 @@ def read_classes(path: Path, folders: Sequence[str]) -> dict[str, ClassSpec]:
     UTF-8, or the Japanese Windows code page that Excel writes. Gives folder name → class, in the order of the file. Every
     folder must be in it, and every line must have its folder. Raises DatasetError, PromptError.
     """
-    rows = list(csv.DictReader(io.StringIO(_decode_text(path), newline="")))
-    found = [name for name in CSV_COLUMNS if rows and name in rows[0]]
-    if "class" not in found:
+    columns, rows = _table(path)
+    if "class" not in columns:
         raise DatasetError(
             "The class list {path} has no column “class”.",
             remedy="Its first line must read: {columns}.",
@@ -142,6 +141,20 @@ def read_classes(path: Path, folders: Sequence[str]) -> dict[str, ClassSpec]:
 
 def _default_classes(folders: dict[str, list[Path]]) -> dict[str, ClassSpec]:
     return {name: prompts.make_class(name) for name in folders}
+
+
+def _table(path: Path) -> tuple[Sequence[str], list[dict[str, str]]]:
+    """The names of the columns, and the lines below them."""
+    reader = csv.DictReader(io.StringIO(_decode_text(path), newline=""))
+    try:
+        return reader.fieldnames or (), list(reader)
+    except csv.Error as error:
+        raise DatasetError(
+            "The class list {path} cannot be read as a table: {cause}.",
+            remedy="Save it as “CSV UTF-8” in your spreadsheet.",
+            path=path,
+            cause=error,
+        ) from error
 
 
 def _decode_text(path: Path) -> str:

@@ -35,10 +35,10 @@ class FeatureCache:
         self.folder = folder / "features" / key_of(settings)
 
     def get(self, image_id: str, view: int, width: int) -> torch.Tensor | None:
-        """The row, or None if it is not there; a damaged file counts as not there."""
+        """The row, or None if it is not there; a file that is damaged or cannot be read counts as not there."""
         try:
             row = np.fromfile(self._path(image_id, view), dtype="<f4")
-        except FileNotFoundError:
+        except OSError:
             return None
         # A power cut can leave a short or empty file behind even after a rename.
         if row.shape != (width,) or not np.isfinite(row).all():

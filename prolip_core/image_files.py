@@ -266,11 +266,12 @@ def photos_at(path: Path) -> list[Path]:
     return files
 
 
-def class_folders(root: Path) -> list[tuple[str, list[Path]]]:
+def class_folders(root: Path, *, at_least: int = 2, skip_empty: bool = False) -> list[tuple[str, list[Path]]]:
     """(class name, its files) for every folder in `root`, in natural order; sub-folders of a class count as the class.
 
     Names are Unicode-normalised (NFC: a Mac stores が as two characters). Files are not opened; hidden ones are left
-    out. Raises DatasetError if the folder cannot be read or is not laid out as one folder per class.
+    out. A folder of test photos may hold `at_least` 1 class, and `skip_empty` passes over those without a file. Raises
+    DatasetError if the folder cannot be read or is not laid out as one folder per class.
     """
     _require_folder(root)
     try:
@@ -279,8 +280,10 @@ def class_folders(root: Path) -> list[tuple[str, list[Path]]]:
     except OSError as error:
         raise _folder_unreadable(root, error) from error
     loose = sorted(e.name for e in entries if e.suffix.lower() in _PHOTO_SUFFIXES and not e.is_dir())
-    _require_layout(root, [_normal(folder.name) for folder in folders], loose)
-    classes = [(_normal(folder.name), _files_below(folder)) for folder in folders]
+    _require_layout(root, [_printable(folder.name) for folder in folders], loose, at_least)
+    classes = [(_printable(folder.name), _files_below(folder)) for folder in folders]
+    if skip_empty:
+        return [(name, files) for name, files in classes if files]
     empty = [name for name, files in classes if not files]
     if empty:
         raise DatasetError(
@@ -302,8 +305,8 @@ def _require_folder(root: Path) -> None:
         raise DatasetError("{root} is a file, not a folder.", remedy="Choose the folder that holds it.", root=root)
 
 
-def _require_layout(root: Path, names: Sequence[str], loose: Sequence[str]) -> None:
-    """Raises DatasetError unless there are two class folders or more and no photo beside them."""
+def _require_layout(root: Path, names: Sequence[str], loose: Sequence[str], at_least: int) -> None:
+    """Raises DatasetError unless there are enough class folders and no photo beside them."""
     if loose:
         raise DatasetError(
             "Photos lie directly in {root}, so their class is not known (number: {count}, the first: {first}).",
@@ -322,7 +325,7 @@ def _require_layout(root: Path, names: Sequence[str], loose: Sequence[str]) -> N
             names=", ".join(names),
             first=next((name for name in names if name.casefold().startswith("train")), names[0]),
         )
-    if len(names) == 1:
+    if len(names) < at_least:
         raise DatasetError(
             'There is only one class in {root}: "{name}". At least 2 are needed.',
             remedy='Add a folder with photos of something else, for example of "not {name}".',

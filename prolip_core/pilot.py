@@ -12,20 +12,37 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
-from prolip_core import backbones, catalogue, classify, devices, duplicates, features, metrics, prolip, prompts, splits
+from prolip_core import (
+    backbones,
+    catalogue,
+    classify,
+    devices,
+    duplicates,
+    features,
+    metrics,
+    prolip,
+    prompts,
+    splits,
+    weights,
+)
 from prolip_core.backbones import Backbone
 from prolip_core.catalogue import BackboneSpec
 from prolip_core.dataset import PhotoSet
 from prolip_core.devices import Device
-from prolip_core.errors import Cancelled
+from prolip_core.errors import Cancelled, ConfigError
 from prolip_core.metrics import Evaluation
 from prolip_core.objective import FitConfig, OnStep, Support
 from prolip_core.types import ClassVectors, LabelledImage, Prediction, Progress, Projector, Split, TrainedProjector
 
 CROSS_VALIDATION_FOLDS = 5
 CROSS_VALIDATION_REPEATS = 3
+MAX_SEED = 2**31 - 1
+
+Fold = tuple[np.ndarray, np.ndarray]
+"""Positions in the support: what is learnt from, what is held out."""
 
 OnProgress = Callable[[Progress], bool | None]
 
@@ -106,9 +123,13 @@ def run(
 ) -> PilotRun:
     """The whole pilot. Raises the errors of its parts (ProLIPError), each with what to do about it."""
     start = time.perf_counter()
+    check_seed(spec.seed)
     class_names = tuple(spec_.display_name for spec_ in photos.classes)
     groups = group_photos(photos)
     split = splits.make_split(photos.support, photos.query, groups, len(class_names))
+    # Anew, from the support alone: a test photo that lies between two training photos must not join them.
+    support_groups = duplicates.groups([image.record for image in split.support])
+    plans = () if split.query else plan_cross_validation(split.support, support_groups, len(class_names), spec.seed)
     prompt_set = prompts.build(photos.classes, spec.templates)
 
     backbone = load_backbone(spec)
@@ -118,19 +139,15 @@ def run(
     pre_VNP, query_NP = extract_features(spec, photos, split, backbone, cache_folder, on_progress)
     features_s = time.perf_counter() - features_start
 
-    support = Support(
-        pre_VNP,
-        torch.tensor([image.label for image in split.support]),
-        tuple(groups[image.image_id] for image in split.support),
-        len(class_names),
-    )
+    labels_N = torch.tensor([image.label for image in split.support])
+    support = Support(pre_VNP, labels_N, support_groups, len(class_names))
     config = replace(spec.fit, seed=spec.seed)
     task = _Task(backbone, class_vectors, backbone.projector, support, split.support, config)
     trained = _fit(task, support, on_step)
     answers = (
         answer_test(task, trained.projector, split.query, query_NP)
         if split.query
-        else answer_cross_validation(task, spec.seed, on_progress)
+        else answer_cross_validation(task, plans, on_progress)
     )
     return PilotRun(
         spec=spec,
@@ -149,13 +166,27 @@ def run(
 
 
 def check(spec: PilotSpec) -> None:
-    """Raises what is wrong with the choices themselves, before any photo is read: templates, views, device, model name."""
+    """Raises what is wrong with the choices themselves, before any photo is read: templates, views, seed, device, model."""
     for template in spec.templates:
         prompts.check_template(template)
     features.check_views(spec.n_views)
+    check_seed(spec.seed)
     devices.choose(spec.device, spec.precision)
     if spec.backbone.name != catalogue.STARTER:
         backbones.architecture_config(spec.backbone)
+    if spec.backbone.checkpoint is not None:
+        weights.find(spec.backbone)
+
+
+def check_seed(seed: int) -> None:
+    """Raises ConfigError unless 0 ≤ seed ≤ MAX_SEED, what every generator in use takes."""
+    if not 0 <= seed <= MAX_SEED:
+        raise ConfigError(
+            "The seed is {value}; it must be between 0 and {limit}.",
+            remedy="Leave it at 0 if unsure.",
+            value=seed,
+            limit=MAX_SEED,
+        )
 
 
 def load_backbone(spec: PilotSpec) -> Backbone:
@@ -211,19 +242,25 @@ def answer_test(task: _Task, trained: Projector, query: Sequence[LabelledImage],
     return Answers(_predict(task, query, query_NP, task.initial), _predict(task, query, query_NP, trained))
 
 
-def answer_cross_validation(task: _Task, seed: int, on_progress: OnProgress | None) -> Answers:
+def plan_cross_validation(
+    support: Sequence[LabelledImage], groups_N: Sequence[int], n_classes: int, seed: int
+) -> tuple[Sequence[Fold], ...]:
+    """The folds of every repeat. Raises DatasetError where a class has too few photos, before any is read."""
+    labels = [image.label for image in support]
+    return tuple(
+        splits.folds(labels, groups_N, n_classes, n_folds=CROSS_VALIDATION_FOLDS, seed=seed + repeat)
+        for repeat in range(CROSS_VALIDATION_REPEATS)
+    )
+
+
+def answer_cross_validation(
+    task: _Task, plans: Sequence[Sequence[Fold]], on_progress: OnProgress | None = None
+) -> Answers:
     """Both methods on the support photos by repeated stratified k-fold: every photo is answered by a training that has seen
     neither it nor a near-duplicate of it, and λ is chosen anew inside every training.
 
     One repeat is reported, the one with the median accuracy, so that every photo is counted once.
     """
-    labels = task.support.labels_N.tolist()
-    plans = [
-        splits.folds(
-            labels, task.support.groups_N, task.support.n_classes, n_folds=CROSS_VALIDATION_FOLDS, seed=seed + repeat
-        )
-        for repeat in range(CROSS_VALIDATION_REPEATS)
-    ]
     total, done, start = sum(len(plan) for plan in plans), 0, time.perf_counter()
     repeats: list[tuple[Prediction, ...]] = []
     for plan in plans:
@@ -238,7 +275,7 @@ def answer_cross_validation(task: _Task, seed: int, on_progress: OnProgress | No
             left_s = (time.perf_counter() - start) / done * (total - done)
             if on_progress and on_progress(Progress("cross_validation", done, total, 0.0, left_s)):
                 raise Cancelled("Stopped during cross-validation; nothing was saved.")
-        repeats.append(tuple(by_position[i] for i in range(len(labels))))
+        repeats.append(tuple(by_position[i] for i in range(len(task.images))))
     accuracies = tuple(sum(p.predicted == p.label for p in one) / len(one) for one in repeats)
     reported = accuracies.index(statistics.median_low(accuracies))
     zero_shot = _predict(task, task.images, task.support.pre_VNP[0], task.initial)
@@ -250,8 +287,8 @@ def warnings_for(photos: PhotoSet, split: Split, backbone: Backbone) -> tuple[st
     found = []
     if split.dropped:
         found.append(
-            f"{len(split.dropped)} test photos were left out because they are the same as, or near-duplicates of, "
-            "training photos."
+            "Test photos were left out because they are the same as, or near-duplicates of, training photos (number: "
+            f"{len(split.dropped)})."
         )
     unread = [
         spec.display_name for spec in photos.classes if not all(prompts.is_english(name) for name in spec.prompt_names)

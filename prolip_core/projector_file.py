@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as as_bytes
 
 from prolip_core.backbones import Backbone
 from prolip_core.errors import ProjectorMismatchError, RunError
@@ -23,7 +23,7 @@ def prompt_fingerprint(prompts: PromptSet) -> str:
 
 
 def save(path: Path, projector: Projector, backbone: Backbone, prompts: PromptSet) -> None:
-    """Writes the file under a temporary name first, so that it is there whole or not at all."""
+    """Writes the file under a temporary name first, so that it is there whole or not at all. Raises OSError."""
     tensors = {"weight_PD": projector.weight_PD.contiguous().cpu()}
     if projector.bias_D is not None:
         tensors["bias_D"] = projector.bias_D.contiguous().cpu()
@@ -35,8 +35,12 @@ def save(path: Path, projector: Projector, backbone: Backbone, prompts: PromptSe
         "prompts_sha256": prompt_fingerprint(prompts),
     }
     temporary = path.with_name(path.name + ".tmp")
-    save_file(tensors, temporary, metadata=metadata)
-    temporary.replace(path)
+    try:
+        # Not safetensors' own writer: it makes files that only their owner may read, and hides what the disk said.
+        temporary.write_bytes(as_bytes(tensors, metadata))
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def load(path: Path, backbone: Backbone, prompts: PromptSet) -> Projector:
@@ -54,7 +58,7 @@ def load(path: Path, backbone: Backbone, prompts: PromptSet) -> Projector:
             remedy="Train again, or copy the run again.",
             path=path,
         ) from error
-    if metadata.get("format") != FORMAT or "weight_PD" not in tensors:
+    if metadata.get("format") != FORMAT or "weight_PD" not in tensors or "class_names" not in metadata:
         raise RunError("{path} is not a projector of this program.", remedy="Choose another run.", path=path)
     expected = {
         "the backbone": ("backbone_sha256", backbone.fingerprint),
@@ -70,6 +74,18 @@ def load(path: Path, backbone: Backbone, prompts: PromptSet) -> Projector:
                 path=path,
                 what=what,
                 backbone=metadata.get("backbone"),
-                classes=", ".join(json.loads(metadata.get("class_names", "[]"))),
+                classes=metadata["class_names"],
             )
-    return Projector(tensors["weight_PD"], tensors.get("bias_D"))
+    projector = Projector(tensors["weight_PD"], tensors.get("bias_D"))
+    if projector.weight_PD.shape != backbone.projector.weight_PD.shape or not _is_finite(projector):
+        raise RunError(
+            "The trained projector {path} is damaged: its numbers are not those of a projector of this backbone.",
+            remedy="Train again, or copy the run again.",
+            path=path,
+        )
+    return projector
+
+
+def _is_finite(projector: Projector) -> bool:
+    parts = [projector.weight_PD, *([] if projector.bias_D is None else [projector.bias_D])]
+    return all(bool(torch.isfinite(part).all()) for part in parts)

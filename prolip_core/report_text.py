@@ -2,47 +2,53 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from prolip_core.metrics import Evaluation
-from prolip_core.pilot import PilotRun
+if TYPE_CHECKING:
+    from prolip_core.metrics import Evaluation
+    from prolip_core.pilot import PilotRun
 
 MOST_CONFUSED = 5
+STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters, line and paragraph breaks, changes of direction, halves of characters: a terminal obeys them, or the
+reader is misled. Any of them can stand in a file's name."""
+
+
+def plain(text: str) -> str:
+    """User text for a terminal: every character of STEERING becomes “�”."""
+    return STEERING.sub("\ufffd", text)
 
 
 def write(run: PilotRun, path: Path, stream: TextIO) -> None:
-    """Prints the comparison. User text goes through `Text`, never through rich's markup."""
-    console = Console(file=stream, highlight=False, soft_wrap=False, width=None if stream.isatty() else 110)
+    """Prints the comparison. User text goes through `plain` and `Text`, never through rich's markup."""
+    console = Console(file=stream, highlight=False, width=None if stream.isatty() else 110)
     names = run.class_vectors.class_names
-    console.print(Text(_photo_line(run)))
-    console.print(Text(f"Backbone {run.spec.backbone.name} on {run.backbone.device.title}."))
-    console.print(
-        Text(f"ProLIP with the {run.trained.solver} solver, λ = {run.trained.lam:.4g} ({run.trained.lam_note}).")
-    )
-    for warning in run.warnings:
-        console.print(Text(f"Note: {warning}"))
+
+    def say(*lines: str) -> None:
+        for line in lines:
+            # Not wrapped: a path that is broken in two cannot be copied.
+            console.print(Text(plain(line)), soft_wrap=True)
+
+    say(_photo_line(run), f"Backbone {run.spec.backbone.name} on {run.backbone.device.title}.")
+    say(f"ProLIP with the {run.trained.solver} solver, λ = {run.trained.lam:.4g} ({run.trained.lam_note}).")
+    say(*(f"Note: {warning}" for warning in run.warnings))
     console.print(_summary(run))
-    console.print(Text(verdict(run)))
-    console.print(Text(measured_on(run)))
+    say(verdict(run), measured_on(run))
     console.print(_per_class(run, names))
-    for line in _confusions(run.prolip, names):
-        console.print(Text(line))
-    rejected = len(run.photos.rejected)
-    if rejected:
-        console.print(Text(f"{rejected} files were not used:"))
-        for file in run.photos.rejected:
-            console.print(Text(f"  {file.reason} {file.remedy}"))
+    say(*_confusions(run.prolip, names))
+    if run.photos.rejected:
+        say(f"Files that were not used (number: {len(run.photos.rejected)}):")
+        say(*(f"  {file.reason} {file.remedy}" for file in run.photos.rejected))
     seconds = run.seconds
-    console.print(
-        Text(
-            f"Seconds: reading photos {seconds['features']:.1f}, fine-tuning {seconds['fit']:.2f}, "
-            f"in all {seconds['total']:.1f}. Details in {path}"
-        )
+    say(
+        f"Seconds: reading photos {seconds['features']:.1f}, fine-tuning {seconds['fit']:.2f}, "
+        f"in all {seconds['total']:.1f}. Details in {path}"
     )
 
 
@@ -105,7 +111,7 @@ def _per_class(run: PilotRun, names: tuple[str, ...]) -> Table:
     for label, name in enumerate(names):
         before, after = run.zero_shot.per_class[label], run.prolip.per_class[label]
         table.add_row(
-            Text(name),
+            Text(plain(name)),
             str(after.count),
             _percent(before.recall),
             _percent(after.recall),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import json
 import platform
+import tempfile
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -25,6 +26,11 @@ from prolip_core.types import ClassVectors, ImageSource, Prediction, Projector, 
 FORMAT = 1
 RESULT = "result.json"
 PROJECTOR = "projector.safetensors"
+PREDICTIONS = "predictions.csv"
+CONFUSIONS = {"zero_shot": "confusion_zero_shot.csv", "prolip": "confusion_prolip.csv"}
+OWN_FILES = frozenset({RESULT, PROJECTOR, PREDICTIONS, *CONFUSIONS.values()})
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\0", "\r", "\n", "＝", "＋", "－", "＠")
+"""What makes a spreadsheet run a cell (OWASP ASVS 5, requirement 1.2.10); line breaks and wide forms to be on the safe side."""
 VERSIONED = ("torch", "open_clip_torch", "timm", "pillow", "numpy", "scipy", "scikit-learn")
 
 
@@ -50,13 +56,16 @@ class SavedRun:
 
 
 def prepare_folder(folder: Path) -> None:
-    """Makes the folder for a run, or takes an empty one or one that holds an earlier run.
+    """Makes the folder for a run, or takes an empty one or one that holds an earlier run, finished or interrupted.
 
-    Raises RunError if it cannot be made or holds other things, before any work is spent.
+    Raises RunError if it cannot be made or written to, or holds other things, before any work is spent.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        others = list(folder.iterdir())
+        with tempfile.TemporaryFile(dir=folder):
+            pass  # the right to write, asked before the work and not after it
+        names = [entry.name for entry in folder.iterdir()]
+        is_run = _is_result(folder / RESULT) if RESULT in names else all(_is_own(name) for name in names)
     except OSError as error:
         raise RunError(
             "The folder {folder} cannot be used for the results: {cause}.",
@@ -64,12 +73,26 @@ def prepare_folder(folder: Path) -> None:
             folder=folder,
             cause=error.strerror or error,
         ) from error
-    if others and not (folder / RESULT).is_file():
+    if not is_run:
         raise RunError(
             "The folder {folder} is not empty and holds no earlier run.",
             remedy="Choose a new folder for the results, so that nothing is overwritten.",
             folder=folder,
         )
+
+
+def _is_own(name: str) -> bool:
+    """True for what an interrupted run leaves, and for what desktops put into a folder by themselves."""
+    return name.removesuffix(".tmp") in OWN_FILES or name in {".DS_Store", "Thumbs.db", "desktop.ini"}
+
+
+def _is_result(path: Path) -> bool:
+    """Many programs write a file of this name; only one of ours may be replaced."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, IsADirectoryError):
+        return False
+    return isinstance(content, dict) and {"format", "class_names", "backbone"} <= content.keys()
 
 
 def save(run: PilotRun, folder: Path) -> Path:
@@ -78,9 +101,9 @@ def save(run: PilotRun, folder: Path) -> Path:
     try:
         (folder / RESULT).unlink(missing_ok=True)
         projector_file.save(folder / PROJECTOR, run.trained.projector, run.backbone, run.class_vectors.prompts)
-        _write_predictions(run, folder / "predictions.csv")
+        _write_predictions(run, folder / PREDICTIONS)
         for name, evaluation in (("zero_shot", run.zero_shot), ("prolip", run.prolip)):
-            _write_confusion(run.class_vectors.class_names, evaluation, folder / f"confusion_{name}.csv")
+            _write_confusion(run.class_vectors.class_names, evaluation, folder / CONFUSIONS[name])
         temporary = folder / f"{RESULT}.tmp"
         temporary.write_text(json.dumps(as_dict(run), ensure_ascii=False, indent=2, allow_nan=False), encoding="utf-8")
         return temporary.replace(folder / RESULT)
@@ -98,17 +121,20 @@ def load(folder: Path, *, device: str = "auto") -> SavedRun:
     path = folder / RESULT
     try:
         result = json.loads(path.read_text(encoding="utf-8"))
+        if result["format"] != FORMAT:
+            raise ValueError("written by another version")
         settings, prompts_ = result["settings"], result["prompts"]
+        precision = settings["precision"]
         spec = BackboneSpec(**{**settings["backbone"], "checkpoint": _path(settings["backbone"]["checkpoint"])})
         prompt_set = PromptSet(tuple(result["class_names"]), tuple(tuple(of_class) for of_class in prompts_))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(
-            "{folder} is not the folder of a finished run: {path} is missing or damaged.",
+            "{folder} is not the folder of a finished run: {path} is missing, damaged, or of another version.",
             remedy="Choose the folder that was given to --out.",
             folder=folder,
             path=path.name,
         ) from error
-    backbone = backbones.load(spec, devices.choose(device, settings["precision"]))
+    backbone = backbones.load(spec, devices.choose(device, precision))
     projector = projector_file.load(folder / PROJECTOR, backbone, prompt_set)
     return SavedRun(backbone, backbone.encode_prompts(prompt_set), projector)
 
@@ -220,7 +246,7 @@ def _write_confusion(names: tuple[str, ...], evaluation: Evaluation, path: Path)
 
 def _cell(text: str) -> str:
     """User text as data: a spreadsheet would run a cell that begins like a formula."""
-    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
 def _text(path: Path | None) -> str | None:

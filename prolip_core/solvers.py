@@ -12,7 +12,7 @@ so a (768, 512) matrix shrinks to (160, 170) numbers for 160 photos of 10 classe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -25,6 +25,9 @@ from prolip_core.types import Projector
 
 RANK_TOLERANCE = 1e-7
 """Directions of the features weaker than this, against the strongest, are rounding noise of float32."""
+
+NARROW_WIDTH = 32
+"""Main directions of the embeddings that the narrow problem keeps beside the class vectors."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,29 @@ def step_sizes(reduced: Reduced, scale: float, lam: float) -> torch.Tensor:
     return length_R[:, None]
 
 
+def narrow(reduced: Reduced) -> tuple[Reduced, torch.Tensor]:
+    """The same problem with W − W₀ confined to a few directions J of the joint space, and these directions (K, J).
+
+    They are the class vectors and the main directions of the embeddings under W₀ (one round of subspace iteration, Halko et
+    al. 2011, algorithm 4.3). What an embedding has outside of them stays as it is and matters by its length alone, so it is
+    kept as one more column, which the last entry of a step must never move.
+    """
+    base_MK = reduced.base_MK
+    random = torch.Generator().manual_seed(0)
+    probe_MJ = torch.randn(len(base_MK), NARROW_WIDTH, generator=random).to(base_MK.device)
+    main_KJ = base_MK.T @ (base_MK @ torch.linalg.qr(base_MK.T @ probe_MJ)[0])
+    basis_KJ, _ = torch.linalg.qr(torch.cat([reduced.text_CK.T, main_KJ], dim=1))
+    inside_MJ = base_MK @ basis_KJ
+    outside_M1 = (base_MK - inside_MJ @ basis_KJ.T).norm(dim=-1, keepdim=True)
+    text_CJ = reduced.text_CK @ basis_KJ
+    small = replace(
+        reduced,
+        base_MK=torch.cat([inside_MJ, outside_M1], dim=1),
+        text_CK=torch.cat([text_CJ, torch.zeros_like(text_CJ[:, :1])], dim=1),
+    )
+    return small, basis_KJ
+
+
 def exact(
     reduced: Reduced,
     logit_scale: float,
@@ -131,28 +157,54 @@ def exact(
     *,
     start_RK: torch.Tensor | None = None,
     max_iterations: int = 200,
-    tolerance: float = 1e-7,
+    tolerance: float = 1e-5,
     recorder: objective.Recorder | None = None,
 ) -> torch.Tensor:
     """The minimiser B (R, K) by L-BFGS with a strong-Wolfe line search (scipy's L-BFGS-B, no bounds).
 
-    tolerance: relative decrease of the loss below which it stops. Raises NonFiniteLossError through the recorder.
+    Without a start it first solves the narrow problem, whose steps cost a tenth, and goes on from there in all directions.
+    tolerance: relative decrease of the loss in one step below which it stops. Raises NonFiniteLossError through the recorder.
     """
-    weights_M = objective.class_balanced_weights(reduced.labels_M, len(reduced.text_CK))
-    shape = (reduced.coordinates_MR.shape[1], reduced.base_MK.shape[1])
-    device = reduced.base_MK.device
     length_R1 = step_sizes(reduced, logit_scale, lam)
+    used = 0
+    if start_RK is None and reduced.base_MK.shape[1] > 2 * (len(reduced.text_CK) + NARROW_WIDTH):
+        small, basis_KJ = narrow(reduced)
+        free_1J = torch.ones(1, small.base_MK.shape[1], device=length_R1.device)
+        free_1J[:, -1] = 0
+        delta_RJ, used = _descend(
+            small, logit_scale, lam, length_R1 * free_1J, None, max_iterations, tolerance, recorder
+        )
+        start_RK = delta_RJ[:, :-1] @ basis_KJ.T
+        if used >= max_iterations or (recorder is not None and recorder.stopped):
+            return start_RK
+    length_RK = length_R1.expand(-1, reduced.base_MK.shape[1])
+    return _descend(reduced, logit_scale, lam, length_RK, start_RK, max_iterations - used, tolerance, recorder)[0]
+
+
+def _descend(
+    reduced: Reduced,
+    scale: float,
+    lam: float,
+    length_RK: torch.Tensor,
+    start_RK: torch.Tensor | None,
+    max_iterations: int,
+    tolerance: float,
+    recorder: objective.Recorder | None,
+) -> tuple[torch.Tensor, int]:
+    """L-BFGS on B / length; gives B and the number of steps. An entry of length 0 stays where it is, at 0."""
+    weights_M = objective.class_balanced_weights(reduced.labels_M, len(reduced.text_CK))
+    device = reduced.base_MK.device
     last: tuple[float, float, torch.Tensor] | None = None
 
     def delta(flat: np.ndarray) -> torch.Tensor:
-        return length_R1 * torch.from_numpy(flat).float().to(device).view(shape)
+        return length_RK * torch.from_numpy(flat).float().to(device).view(length_RK.shape)
 
     def evaluate(flat: np.ndarray) -> tuple[float, np.ndarray]:
         nonlocal last
-        data, penalty, logits_MC, gradient_RK = loss_and_gradient(reduced, delta(flat), weights_M, logit_scale, lam)
+        data, penalty, logits_MC, gradient_RK = loss_and_gradient(reduced, delta(flat), weights_M, scale, lam)
         # scipy asks for the accepted point last, so what is kept here belongs to the step that is reported.
         last = data, penalty, logits_MC
-        return data + penalty, (length_R1 * gradient_RK).flatten().double().cpu().numpy()
+        return data + penalty, (length_RK * gradient_RK).flatten().double().cpu().numpy()
 
     def record(_flat: np.ndarray) -> None:
         if recorder is not None and last is not None:
@@ -160,9 +212,9 @@ def exact(
             if recorder.add(data, penalty, _accuracy(logits_MC, reduced.labels_M)):
                 raise StopIteration
 
-    start = np.zeros(shape[0] * shape[1])
+    start = np.zeros(length_RK.numel())
     if start_RK is not None:
-        start = (start_RK / length_R1).flatten().double().cpu().numpy()
+        start = (start_RK / length_RK).flatten().double().cpu().numpy()
     # scipy's BLAS threads and torch's would wait for each other by spinning: measured up to ten times slower than one of them.
     with threadpool_limits(1, user_api="blas"):
         result = minimize(
@@ -175,7 +227,7 @@ def exact(
         )
     if recorder is not None and not recorder.history:
         record(result.x)
-    return delta(result.x)
+    return delta(result.x), int(result.nit)
 
 
 def adam(

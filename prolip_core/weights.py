@@ -102,9 +102,9 @@ def load_checkpoint(model: nn.Module, path: Path, spec: BackboneSpec) -> None:
         text = str(error)
         if "TorchScript" in text:
             raise _unsafe(path) from error
-        if "state_dict" in text or "size mismatch" in text:
-            raise _other_model(path, spec.architecture, text) from error
-        raise _damaged(path) from error
+        if "PytorchStreamReader" in text:
+            raise _damaged(path) from error
+        raise _other_model(path, spec.architecture, text) from error
     except (SafetensorError, zipfile.BadZipFile, EOFError, OSError) as error:
         raise _damaged(path) from error
     except (StopIteration, AttributeError, KeyError, TypeError, ValueError) as error:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name the whole field uses
 
-from prolip_core import backbones
+from PIL import Image
+
+from prolip_core import backbones, dataset, pilot
 from prolip_core.catalogue import BackboneSpec
 from prolip_core.devices import Device
 from prolip_core.objective import Support
 from prolip_core.types import ImageRecord, LabelledImage, Prediction, Projector
+from tests import image_factory
 
 TEXT = {"context_length": 24, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1}
 
@@ -32,6 +39,45 @@ def tiny_backbone(seed: int = 0, config: dict[str, Any] = TINY_CONFIG, device: D
     model = backbones.build_model(config).eval().requires_grad_(False)
     with torch.no_grad():
         return backbones.Backbone(BackboneSpec("tiny", "tiny"), model, backbones.build_tokenizer(config), device)
+
+
+@functools.cache
+def _tokenizer() -> Any:
+    return backbones.build_tokenizer(TINY_CONFIG)  # its vocabulary takes longer to read than the rest together
+
+
+def load_tiny(spec: BackboneSpec, device: Device) -> backbones.Backbone:
+    """In place of `backbones.load`: the tiny CLIP under the name, language and licence that were asked for."""
+    torch.manual_seed(0)
+    model = backbones.build_model(TINY_CONFIG).eval().requires_grad_(False)
+    with torch.no_grad():
+        return backbones.Backbone(spec, model, _tokenizer(), device)
+
+
+def tinted(class_name: str, number: int) -> Image.Image:
+    """A photo of its own, half mixed with the colour of its class."""
+    code = zlib.crc32(class_name.encode())
+    picture = image_factory.photo(zlib.crc32(f"{class_name}/{number}".encode()))
+    return Image.blend(picture, Image.new("RGB", picture.size, (code & 255, code >> 8 & 255, code >> 16 & 255)), 0.5)
+
+
+def write_photos(root: Path, numbers: Mapping[str, Iterable[int]]) -> Path:
+    """`root/class/number.jpg` for every class; the same class and number give the same photo wherever it is written."""
+    for class_name, wanted in numbers.items():
+        folder = root / class_name
+        folder.mkdir(parents=True, exist_ok=True)
+        for number in wanted:
+            (folder / f"{number}.jpg").write_bytes(image_factory.encode(tinted(class_name, number), "JPEG"))
+    return root
+
+
+TINY_SPEC = pilot.PilotSpec(backbone=BackboneSpec("tiny", "tiny"), device="cpu", precision="float32")
+
+
+def tiny_run(photos: dataset.PhotoSet, spec: pilot.PilotSpec = TINY_SPEC, **options: Any) -> pilot.PilotRun:
+    """A whole pilot on the tiny CLIP, in tenths of a second."""
+    with mock.patch.object(backbones, "load", load_tiny):
+        return pilot.run(spec, photos, **options)
 
 
 def record(name: str, phash: int = 0) -> ImageRecord:

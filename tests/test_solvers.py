@@ -216,3 +216,52 @@ def test_without_a_penalty_it_still_ends() -> None:
     recorder = Recorder(200, None)
     solvers.exact(reduced, SCALE, 0.0, recorder=recorder)
     assert recorder.history[-1].support_accuracy == 1.0
+
+
+def wide_problem() -> tuple[Support, torch.Tensor, Projector]:
+    """Wide enough for the narrow problem to come first: K > 2 · (C + NARROW_WIDTH)."""
+    return few_shot_problem((40, 40, 40), width=200, joint=100)
+
+
+def test_the_narrow_problem_has_the_losses_of_the_whole_one() -> None:
+    """For a change within its directions: the same loss, penalty and logits, number by number."""
+    support, text_CD, initial = wide_problem()
+    reduced = solvers.reduce(support, initial, text_CD)
+    small, basis_KJ = solvers.narrow(reduced)
+    assert small.base_MK.shape[1] == 3 + solvers.NARROW_WIDTH + 1
+    delta_RJ = 0.05 * torch.randn(small.coordinates_MR.shape[1], small.base_MK.shape[1])
+    delta_RJ[:, -1] = 0
+    weights_M = objective.class_balanced_weights(reduced.labels_M, 3)
+    one = solvers.loss_and_gradient(small, delta_RJ, weights_M, SCALE, LAM)
+    two = solvers.loss_and_gradient(reduced, delta_RJ[:, :-1] @ basis_KJ.T, weights_M, SCALE, LAM)
+    assert one[0] == pytest.approx(two[0], rel=1e-4)
+    assert one[1] == pytest.approx(two[1], rel=1e-4)
+    assert torch.allclose(one[2], two[2], atol=1e-3)
+
+
+def test_the_narrow_problem_is_only_a_start() -> None:
+    """The end is the optimum of the whole problem, and the curve goes on where the narrow one ended."""
+    support, text_CD, initial = wide_problem()
+    reduced = solvers.reduce(support, initial, text_CD)
+    recorder = Recorder(1000, None)
+    found_RK = solvers.exact(reduced, SCALE, LAM, tolerance=1e-10, max_iterations=1000, recorder=recorder)
+    direct_RK = solvers.exact(
+        reduced, SCALE, LAM, start_RK=torch.zeros_like(found_RK), tolerance=1e-10, max_iterations=1000
+    )
+    end = [
+        loss_of(support, text_CD, initial, solvers.expand(reduced, d, initial).weight_PD) for d in (found_RK, direct_RK)
+    ]
+    assert end[0] == pytest.approx(end[1], rel=1e-3)
+    losses = [step.loss for step in recorder.history]
+    assert losses == sorted(losses, reverse=True)
+    assert losses[-1] == pytest.approx(end[0], rel=1e-4)
+
+
+@pytest.mark.parametrize("limit", [3, 30])
+def test_the_limit_of_steps_holds_over_both_parts(limit: int) -> None:
+    support, text_CD, initial = wide_problem()
+    recorder = Recorder(limit, None)
+    solvers.exact(
+        solvers.reduce(support, initial, text_CD), SCALE, LAM, tolerance=1e-12, max_iterations=limit, recorder=recorder
+    )
+    assert len(recorder.history) == limit
