@@ -36,8 +36,14 @@ class BackboneSpec:
     commercial_use: bool = True
 
 
-_MIT_OPENAI = "MIT. OpenAI's model card asks for testing on your own task before any deployment."
-_MIT_LAION = "MIT. Commercial use is allowed."
+_MIT_OPENAI = (
+    "MIT, which allows commercial use. The publisher's model card is written for research and asks for testing on your own "
+    "task before any deployment."
+)
+_MIT_LAION = (
+    "MIT, which allows commercial use. The publisher's model card calls it a research output and asks for testing on your own "
+    "task before any deployment."
+)
 _APPLE = "Apple Machine Learning Research Model licence: research only. It forbids commercial use, pilots in a company included."
 
 CATALOGUE: tuple[BackboneSpec, ...] = (

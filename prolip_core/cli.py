@@ -52,7 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{parsed.name}: {_one_line(str(error))}\n")
         return EXIT_WRONG_INPUT
     except KeyboardInterrupt:
-        sys.stderr.write(f"{parsed.name}: stopped; features computed so far are kept and speed up the next run.\n")
+        kept = " Features computed so far are kept and speed up the next run." if parsed.name == "pilot" else ""
+        sys.stderr.write(f"{parsed.name}: stopped.{kept}\n")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader of our output (`| head`) has gone; Python would complain once more while closing stdout.

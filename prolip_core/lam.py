@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name the whole field uses
 
 from prolip_core import classify, objective, solvers, splits
+from prolip_core.errors import DatasetError
 from prolip_core.types import Projector
 
 GRID = (10.0, 3.0, 1.0, 0.3, 0.1)
@@ -43,13 +44,13 @@ def choose(
     it (paired over photos) the one nearest to 1/N is taken.
     """
     default = 1.0 / support.mean_per_class
-    labels = support.labels_N.tolist()
-    smallest = splits.smallest_class(labels, support.groups_N, support.n_classes)
-    if smallest < splits.MIN_PER_CLASS_FOR_FOLDS:
-        return Choice(default, f"1/N: a class has only {smallest} different photos, too few to choose λ from")
+    try:
+        pairs = splits.folds(support.labels_N.tolist(), support.groups_N, support.n_classes, n_folds=FOLDS, seed=seed)
+    except DatasetError as impossible:
+        return Choice(default, f"1/N, since λ could not be chosen from the photos: {impossible.reason_text}")
     weights_N = objective.class_balanced_weights(support.labels_N, support.n_classes).double().cpu().numpy()
     tried: list[np.ndarray] = []
-    for losses_N in _held_out_losses(support, initial, text_CD, logit_scale, seed):
+    for losses_N in _held_out_losses(support, initial, text_CD, logit_scale, pairs):
         tried.append(losses_N)
         excess, error = _difference(losses_N, _best(tried, weights_N), weights_N)
         if excess > 2 * error:
@@ -81,10 +82,13 @@ def _difference(losses_N: np.ndarray, best_N: np.ndarray, weights_N: np.ndarray)
 
 
 def _held_out_losses(
-    support: objective.Support, initial: Projector, text_CD: torch.Tensor, logit_scale: float, seed: int
+    support: objective.Support,
+    initial: Projector,
+    text_CD: torch.Tensor,
+    logit_scale: float,
+    pairs: list[tuple[np.ndarray, np.ndarray]],
 ) -> Iterator[np.ndarray]:
     """For every λ of the grid the cross-entropy (N,) of each photo by a model that has not seen it or a near-duplicate."""
-    pairs = splits.folds(support.labels_N.tolist(), support.groups_N, support.n_classes, n_folds=FOLDS, seed=seed)
     teaching = [support.subset(torch.from_numpy(fit)) for fit, _ in pairs]
     reduced = [solvers.reduce(fold, initial, text_CD) for fold in teaching]
     starts: list[torch.Tensor | None] = [None] * len(pairs)

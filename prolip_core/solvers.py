@@ -2,12 +2,13 @@
 
 Why `exact` may look at so few numbers: the gradient of the cross-entropy with respect to W is pre_NPᵀ @ (something), and the
 penalty pulls straight back to W₀, so at the minimum W − W₀ lies in the span of the training features. On the other side the
-"something" is made of class vectors and of the embeddings themselves, so it lies in the span of the class vectors and of the
-embeddings under W₀. With orthonormal bases Q (P, R) and U (D, K) of the two spans
+"something" is made of class vectors and of the embeddings themselves, so no step that starts from W₀ leaves the span of the
+class vectors and the embeddings under W₀ (docs/method.md has what was checked outside of it). With orthonormal bases Q (P, R)
+and U (D, K) of the two spans
 
     W* = W₀ + Q·B·Uᵀ,   ‖W* − W₀‖ = ‖B‖,   pre @ W* = pre @ W₀ + (pre @ Q)·B·Uᵀ,   R ≤ min(M, P), K ≤ min(C + M, D)
 
-so a (768, 512) matrix shrinks to (160, 170) numbers for 160 photos of 10 classes, and nothing is lost.
+so a (768, 512) matrix shrinks to (160, 170) numbers for 160 photos of 10 classes.
 """
 
 from __future__ import annotations
@@ -157,7 +158,7 @@ def exact(
     *,
     start_RK: torch.Tensor | None = None,
     max_iterations: int = 200,
-    tolerance: float = 1e-5,
+    tolerance: float = 1e-6,
     recorder: objective.Recorder | None = None,
 ) -> torch.Tensor:
     """The minimiser B (R, K) by L-BFGS with a strong-Wolfe line search (scipy's L-BFGS-B, no bounds).

@@ -63,7 +63,8 @@ def folds(
     """Stratified folds: pairs of index arrays (fit, held out); every photo is held out exactly once.
 
     Near-duplicates stay together and no class is ever absent from a fit side. `n_folds` is lowered to the size of the smallest
-    class. Raises DatasetError where a class has fewer than MIN_PER_CLASS_FOR_FOLDS different photos.
+    class. Raises DatasetError where a class has fewer than MIN_PER_CLASS_FOR_FOLDS different photos, or cannot be kept on every
+    fit side.
     """
     smallest = smallest_class(labels_N, groups_N, n_classes)
     if smallest < MIN_PER_CLASS_FOR_FOLDS:
@@ -77,11 +78,20 @@ def folds(
     groups = np.asarray(groups_N)
     splitter = StratifiedGroupKFold(n_splits=min(n_folds, smallest), shuffle=True, random_state=seed)
     pairs = [(fit, held) for fit, held in splitter.split(labels, labels, groups) if len(held)]
-    # A class whose groups are very uneven can end up whole on one side; that photo set is then learnt from but not held out.
-    whole = [(fit, held) for fit, held in pairs if len(set(labels[fit])) == n_classes]
-    if len(whole) != len(pairs):
-        return _folds_by_group(labels, groups, min(n_folds, smallest), seed)
-    return whole
+    if _every_class_taught(labels, pairs):
+        return pairs
+    # A class whose groups are very uneven can end up whole on one side; dealing out its groups one by one prevents that.
+    pairs = _folds_by_group(labels, groups, min(n_folds, smallest), seed)
+    if not _every_class_taught(labels, pairs):
+        raise DatasetError(
+            "Cross-validation is not possible: the photos of one class are near-duplicates of photos of another.",
+            remedy="Check their classes, or give a folder of test photos.",
+        )
+    return pairs
+
+
+def _every_class_taught(labels_N: np.ndarray, pairs: list[tuple[np.ndarray, np.ndarray]]) -> bool:
+    return all(len(held) and set(labels_N[fit]) == set(labels_N) for fit, held in pairs)
 
 
 def _folds_by_group(

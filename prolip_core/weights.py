@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import pickle
+import socket
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import open_clip
 import torch
-from huggingface_hub import try_to_load_from_cache
-from huggingface_hub.constants import HF_HUB_CACHE
+from huggingface_hub import constants, try_to_load_from_cache
+from huggingface_hub.utils import logging as hub_logging
 from open_clip.factory import load_checkpoint as read_checkpoint
 from safetensors import SafetensorError
 from torch import nn
@@ -22,6 +27,7 @@ from prolip_core.errors import CheckpointError, WeightsNotFoundError
 
 T = TypeVar("T")
 
+CONNECT_TIMEOUT_S = 5.0
 HUB_FILE_NAMES = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "open_clip_pytorch_model.bin")
 
 
@@ -59,27 +65,76 @@ def find(spec: BackboneSpec) -> Path:
     return local_file(spec) or guard_hub(spec, lambda: _download(spec))
 
 
+# The hub client, the URL opener and transformers each report "not reachable" in their own subclass of these; open_clip folds
+# some of them into RuntimeError, and an incomplete tokenizer surfaces as one of the last three.
+_HUB_FAILURES = (OSError, RuntimeError, ValueError, AttributeError, TypeError)
+
+
 def guard_hub(spec: BackboneSpec, action: Callable[[], T]) -> T:
-    """Runs something that may fetch a file from the model hub; out of reach becomes an error that says what to do."""
+    """Runs something that may need a file of the model hub: from this computer if it is there, else from the hub.
+
+    The network is asked only if there is no other way. Raises WeightsNotFoundError that says which file to put where.
+    """
     try:
-        return action()
-    # The hub client, the URL opener and transformers each report "not reachable" in their own subclass of these; open_clip
-    # folds some of them into RuntimeError, and an incomplete tokenizer surfaces as one of the last three.
-    except (OSError, RuntimeError, ValueError, AttributeError, TypeError) as error:
-        repository = _hub_repository(spec) or "the publisher of the weights"
-        raise WeightsNotFoundError(
-            "The weights of “{name}” are neither on this computer nor can they be downloaded ({cause}).",
-            remedy=(
-                "On a computer with internet get “{file}” of {address} and put it here as {target}; files beside it, such as a "
-                "tokenizer, go with the folder {cache}. Or choose “starter”, which is built in."
-            ),
-            name=spec.name,
-            cause=_short(error),
-            file=HUB_FILE_NAMES[0],
-            address=f"https://huggingface.co/{repository}" if "/" in repository else repository,
-            target=checkpoint_folder() / f"{_file_stem(spec)}.safetensors",
-            cache=HF_HUB_CACHE,
-        ) from error
+        with _quiet_hub(offline=True):
+            return action()
+    except _HUB_FAILURES as error:
+        if not _hub_reachable():
+            raise _out_of_reach(spec, f"no connection to {_hub_host()}") from error
+    try:
+        with _quiet_hub(offline=False):
+            return action()
+    except _HUB_FAILURES as error:
+        raise _out_of_reach(spec, _short(error)) from error
+
+
+def _out_of_reach(spec: BackboneSpec, cause: str) -> WeightsNotFoundError:
+    repository = _hub_repository(spec) or "the publisher of the weights"
+    return WeightsNotFoundError(
+        "The weights of “{name}” are neither on this computer nor can they be downloaded ({cause}).",
+        remedy=(
+            "On a computer with internet get “{file}” of {address} and put it here as {target}; files beside it, "
+            "such as a tokenizer, go with the folder {cache}. Or choose “starter”, which is built in."
+        ),
+        name=spec.name,
+        cause=cause,
+        file=HUB_FILE_NAMES[0],
+        address=f"https://huggingface.co/{repository}" if "/" in repository else repository,
+        target=checkpoint_folder() / f"{_file_stem(spec)}.safetensors",
+        cache=constants.HF_HUB_CACHE,
+    )
+
+
+def _hub_host() -> str:
+    return urlsplit(constants.ENDPOINT).hostname or constants.ENDPOINT
+
+
+def _hub_reachable() -> bool:
+    """Whether the hub answers at all. Its client would try for a minute before it gives up, file by file."""
+    if constants.HF_HUB_OFFLINE:
+        return False
+    if getproxies().get("https"):
+        return True
+    try:
+        socket.create_connection(
+            (_hub_host(), urlsplit(constants.ENDPOINT).port or 443), timeout=CONNECT_TIMEOUT_S
+        ).close()
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def _quiet_hub(*, offline: bool) -> Iterator[None]:
+    """Keeps the hub client from reporting what our own error says better, and from asking a network that is not there."""
+    verbosity, was_offline = hub_logging.get_verbosity(), constants.HF_HUB_OFFLINE
+    hub_logging.set_verbosity(logging.ERROR)
+    constants.HF_HUB_OFFLINE = was_offline or offline
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = was_offline
+        hub_logging.set_verbosity(verbosity)
 
 
 def load_checkpoint(model: nn.Module, path: Path, spec: BackboneSpec) -> None:

@@ -12,7 +12,6 @@ from unittest import mock
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name the whole field uses
-
 from PIL import Image
 
 from prolip_core import backbones, dataset, pilot

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import open_clip
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name the whole field uses
+from huggingface_hub import constants
 from PIL import Image
 from safetensors.torch import save_file
 
@@ -34,18 +37,20 @@ TINY_ARCHITECTURE = "tiny-test-clip"
 @pytest.fixture
 def tiny_architecture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The tiny CLIP as a model that open_clip knows by name, with one published tag that cannot be reached."""
-    import json
-
     from open_clip import factory, pretrained
 
-    (tmp_path / f"{TINY_ARCHITECTURE}.json").write_text(json.dumps(TINY_CONFIG))
     monkeypatch.setattr(factory, "_MODEL_CONFIG_PATHS", list(factory._MODEL_CONFIG_PATHS))
     monkeypatch.setattr(factory, "_MODEL_CONFIGS", dict(factory._MODEL_CONFIGS))
-    open_clip.add_model_config(tmp_path)
+    add_architecture(tmp_path, TINY_ARCHITECTURE, TINY_CONFIG)
     tag = {"hf_hub": "nobody/tiny-test/", "mean": (0.1, 0.2, 0.3), "std": (0.5, 0.6, 0.7), "quick_gelu": True}
     tag |= {"interpolation": "bilinear", "resize_mode": "squash"}
     monkeypatch.setitem(pretrained._PRETRAINED, TINY_ARCHITECTURE, {"published": tag})
     return TINY_ARCHITECTURE
+
+
+def add_architecture(folder: Path, name: str, config: dict[str, Any]) -> None:
+    (folder / f"{name}.json").write_text(json.dumps(config))
+    open_clip.add_model_config(folder / f"{name}.json")
 
 
 def random_state(seed: int = 0) -> dict[str, torch.Tensor]:
@@ -70,6 +75,38 @@ def test_a_local_checkpoint_is_loaded(suffix: str, tiny_architecture: str, tmp_p
     # A local file is preprocessed like the published weights of its architecture.
     assert backbone.preprocessing["mean"] == (0.1, 0.2, 0.3)
     assert backbone.preprocessing["resize_mode"] == "squash"
+
+
+def test_a_multilingual_text_tower_reads_japanese(tiny_architecture: str, tmp_path: Path) -> None:
+    """A text tower of the transformers library with its own tokenizer, as the XLM-R and SigLIP models have: all of it local."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast, XLMRobertaConfig
+
+    vocabulary = {"<s>": 0, "<pad>": 1, "</s>": 2, "<unk>": 3, "ボルト": 4, "ナット": 5, "写真": 6}
+    words = Tokenizer(models.WordLevel(vocabulary, "<unk>"))
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    special = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
+    tokenizer: Any = PreTrainedTokenizerFast(tokenizer_object=words, **special)  # type: ignore[no-untyped-call]
+    tower = str(tmp_path / "tower")
+    tokenizer.save_pretrained(tower)
+    XLMRobertaConfig(
+        vocab_size=7,
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=80,
+    ).save_pretrained(tower)
+    text = {"hf_model_name": tower, "hf_tokenizer_name": tower, "hf_pooler_type": "mean_pooler", "context_length": 16}
+    config = {**TINY_CONFIG, "text_cfg": text}
+    add_architecture(tmp_path, "tiny-multilingual", config)
+    path = tmp_path / "weights.safetensors"
+    save_file({key: value.contiguous() for key, value in backbones.build_model(config).state_dict().items()}, path)
+    backbone = backbones.load(spec_for(path, "tiny-multilingual"), CPU)
+    prompts = PromptSet(("ボルト", "ナット"), (("ボルト 写真",), ("ナット 写真",)))
+    text_CD = backbone.encode_prompts(prompts).text_CD
+    assert text_CD.shape == (2, 16)
+    assert not torch.allclose(text_CD[0], text_CD[1], atol=1e-3)
 
 
 class Malicious:
@@ -118,7 +155,7 @@ def write_bad_checkpoint(kind: str, folder: Path) -> Path:
         path.write_bytes(path.read_bytes()[:1000])
     elif kind == "TorchScript":
         path = folder / "bad.pt"
-        torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), path)  # type: ignore[no-untyped-call]
+        torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), path)
     elif kind == "folder":
         path.mkdir()
     elif kind == "not a number":
@@ -174,6 +211,26 @@ def test_no_weights_in_reach_says_which_file_to_put_where(tiny_architecture: str
     assert "GELU" not in activations
 
 
+def test_an_unreachable_hub_is_asked_once_and_quietly(
+    tiny_architecture: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The hub client alone would try for a minute and fill the screen."""
+    tried: list[object] = []
+
+    def refuse(address: object, timeout: float) -> None:
+        tried.append((address, timeout))
+        raise OSError("no route")
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(weights, "getproxies", dict)
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    with pytest.raises(WeightsNotFoundError, match=r"no connection to huggingface\.co"):
+        backbones.load(catalogue.parse(f"{tiny_architecture}:published"), CPU)
+    assert tried == [(("huggingface.co", 443), weights.CONNECT_TIMEOUT_S)]
+    assert not constants.HF_HUB_OFFLINE
+    assert not caplog.records
+
+
 def test_openai_weights_always_come_with_quick_gelu() -> None:
     """Under the plain name as well, where open_clip itself would only warn."""
     for architecture in ("ViT-B-32", "ViT-B-32-quickgelu", "RN50", "ViT-L-14"):
@@ -213,7 +270,7 @@ def test_a_name_that_is_none_lists_what_there_is(text: str) -> None:
 def test_an_unknown_model_or_tag_is_named() -> None:
     with pytest.raises(UnknownBackboneError, match="no model “ViT-Q-99”"):
         backbones.architecture_config(BackboneSpec("x", "ViT-Q-99", "openai"))
-    with pytest.raises(UnknownBackboneError, match="no weights “nope”.*openai"):
+    with pytest.raises(UnknownBackboneError, match=r"no weights “nope”.*openai"):
         backbones.architecture_config(BackboneSpec("x", "ViT-B-32", "nope"))
 
 
@@ -234,11 +291,9 @@ def test_a_sentence_vector_is_the_normalised_mean_of_unit_vectors() -> None:
 def test_the_logit_scale_is_the_model_s_own() -> None:
     torch.manual_seed(0)
     model = backbones.build_model(TINY_CONFIG).eval().requires_grad_(False)
-    model.logit_scale.fill_(2.0)  # type: ignore[operator, union-attr]
+    model.logit_scale.fill_(2.0)  # type: ignore[operator]
     with torch.no_grad():
-        backbone = backbones.Backbone(
-            BackboneSpec("tiny", "tiny"), model, backbones.build_tokenizer(TINY_CONFIG), CPU
-        )
+        backbone = backbones.Backbone(BackboneSpec("tiny", "tiny"), model, backbones.build_tokenizer(TINY_CONFIG), CPU)
     assert backbone.logit_scale == pytest.approx(7.389056)
 
 
@@ -295,7 +350,7 @@ def test_devices() -> None:
         with pytest.raises((ConfigError, DeviceError)):
             devices.choose(wrong)
     if not torch.cuda.is_available():
-        with pytest.raises(DeviceError, match="“cuda” is not there.*cpu"):
+        with pytest.raises(DeviceError, match=r"“cuda” is not there.*cpu"):
             devices.choose("cuda")
 
 

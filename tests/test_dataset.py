@@ -107,7 +107,7 @@ def test_a_list_that_cannot_be_used_says_why(train: Path, class_list: Path, cont
 
 def test_a_list_that_is_not_there_or_is_a_folder(train: Path, tmp_path: Path) -> None:
     for path in (tmp_path / "none.csv", tmp_path):
-        with pytest.raises(DatasetError, match="class list .* cannot be read"):
+        with pytest.raises(DatasetError, match=r"class list .* cannot be read"):
             dataset.read_folders(train, classes_csv=path)
 
 

@@ -57,7 +57,7 @@ def test_auto_falls_back_to_one_over_n_with_two_photos_in_a_class() -> None:
     choice = lam.choose(support, initial, text_CD, SCALE, seed=0)
     assert choice.lam == pytest.approx(1 / 4)
     assert choice.tried == ()
-    assert "only 2 different photos" in choice.note
+    assert "the smallest class has 2" in choice.note
 
 
 def test_near_duplicates_do_not_count_as_photos_for_auto() -> None:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from prolip_core import backbones, dataset, pilot, projector_file, runs
+from prolip_core import backbones, dataset, projector_file, runs
+from prolip_core.catalogue import BackboneSpec
 from prolip_core.dataset import PhotoSet
 from prolip_core.errors import ProjectorMismatchError, RunError
 from prolip_core.pilot import PilotRun
@@ -75,7 +77,11 @@ def test_the_result_has_every_key_with_the_value_of_the_run(saved: Path, run: Pi
     assert result["mcnemar_p"] == run.mcnemar_p
     assert result["seconds"] == run.seconds
     assert result["rejected_files"] == [
-        {"filename": "ボルト/@note.txt", "reason": run.photos.rejected[0].reason, "remedy": run.photos.rejected[0].remedy}
+        {
+            "filename": "ボルト/@note.txt",
+            "reason": run.photos.rejected[0].reason,
+            "remedy": run.photos.rejected[0].remedy,
+        }
     ]
     assert [file["filename"] for file in result["duplicate_files"]] == ["ボルト/0.jpg"]
     assert result["dropped_test_files"] == ["ボルト/0.jpg"]
@@ -139,9 +145,7 @@ def test_the_predictions_read_back_as_the_run_gave_them(saved: Path, run: PilotR
         ("prolip_class", [p.predicted for p in run.answers.prolip]),
     ):
         assert table[column].str.lstrip("'").tolist() == [CLASSES[label] for label in expected]
-    np.testing.assert_allclose(
-        table["zero_shot_confidence"], [p.confidence for p in run.answers.zero_shot], atol=1e-6
-    )
+    np.testing.assert_allclose(table["zero_shot_confidence"], [p.confidence for p in run.answers.zero_shot], atol=1e-6)
     np.testing.assert_allclose(table["prolip_confidence"], [p.confidence for p in run.answers.prolip], atol=1e-6)
     probabilities = table[[f"prolip_probability_{name}" for name in CLASSES]].to_numpy()
     np.testing.assert_allclose(probabilities, [p.probabilities for p in run.answers.prolip], atol=1e-6)
@@ -227,7 +231,7 @@ def test_a_folder_that_may_not_be_written_is_found_before_the_work(
     def refuse(**_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(runs.tempfile, "TemporaryFile", refuse)
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
     with pytest.raises(RunError, match="Permission denied"):
         runs.prepare_folder(tmp_path)
 
@@ -263,7 +267,7 @@ def test_a_full_disk_is_told(run: PilotRun, tmp_path: Path, monkeypatch: pytest.
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(RunError, match="cannot be written .* No space left on device"):
+    with pytest.raises(RunError, match=r"cannot be written .* No space left on device"):
         runs.save(run, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
@@ -340,7 +344,7 @@ def test_classes_that_were_changed_by_hand_are_refused(saved: Path) -> None:
 def test_a_run_is_opened_in_the_precision_and_with_the_weights_it_was_made_with(
     photos: PhotoSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec = pilot.BackboneSpec("mine", "tiny", checkpoint=tmp_path / "weights.pt")
+    spec = BackboneSpec("mine", "tiny", checkpoint=tmp_path / "weights.pt")
     runs.save(fakes.tiny_run(photos, replace(fakes.TINY_SPEC, backbone=spec)), tmp_path / "run")
     asked: list[Any] = []
 

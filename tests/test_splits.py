@@ -78,3 +78,18 @@ def test_a_group_over_two_classes_does_not_empty_a_class() -> None:
     groups = [0, 1, 2, 3, 0, 1, 2, 3]
     for fit, held in splits.folds(labels, groups, 2, n_folds=4, seed=0):
         assert not {groups[i] for i in fit} & {groups[i] for i in held}
+
+
+@settings(deadline=None, max_examples=100)
+@given(data=st.data())
+def test_folds_are_whole_or_refused_however_groups_lie(data: st.DataObject) -> None:
+    labels = [0] * 6 + [1] * 6
+    groups = data.draw(st.lists(st.integers(0, 7), min_size=12, max_size=12))
+    try:
+        pairs = splits.folds(labels, groups, 2, n_folds=4, seed=0)
+    except DatasetError:
+        return
+    assert sorted(i for _, held in pairs for i in held) == list(range(12))
+    for fit, held in pairs:
+        assert {labels[i] for i in fit} == {0, 1}
+        assert not {groups[i] for i in fit} & {groups[i] for i in held}

@@ -14,8 +14,11 @@ N_CLASSES = 10
 
 
 def clip_like(width: int, joint: int, photos: int, seed: int = 0) -> tuple[Support, torch.Tensor, Projector]:
-    """Support of `photos` photos in 10 classes, class vectors, W₀; raw features about 15 and embeddings about 10 long, cosines to the class vectors about
-    0.2 with a spread of some hundredths, as OpenAI's ViTs have them."""
+    """Support of `photos` photos in 10 classes, class vectors, W₀.
+
+    Raw features about 15 and embeddings about 10 long, cosines to the class vectors about 0.2 with a spread of some hundredths,
+    the order of size that OpenAI's ViTs have.
+    """
     random = torch.Generator().manual_seed(seed)
 
     def normal(*shape: int) -> torch.Tensor:

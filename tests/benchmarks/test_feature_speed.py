@@ -27,7 +27,7 @@ def write_photos(folder: Path, count: int, width_px: int, height_px: int) -> Non
     grain = random.integers(-12, 12, (height_px, width_px, 1), dtype=np.int16)
     for i in range(count):
         picture = np.clip(np.roll(smooth, i * 7, axis=1) + grain, 0, 255).astype(np.uint8)
-        Image.fromarray(picture).save(folder / f"{i:04}.jpg", quality=88)
+        Image.fromarray(picture).save(folder / f"{i:04}.jpg", quality=88, comment=f"{folder.name} {i}")
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,8 @@ def test_memory_of_a_folder_of_five_thousand_photos(tmp_path: Path, benchmark: A
     for name in ("a", "b"):
         write_photos(tmp_path / "train" / name, N_MANY // 2, 640, 480)
     script = (
-        "import sys, resource; from pathlib import Path; from prolip_core import dataset, features, backbones, catalogue, devices\n"
+        "import sys, resource\nfrom pathlib import Path\n"
+        "from prolip_core import dataset, features, backbones, catalogue, devices\n"
         "photos = dataset.read_folders(Path(sys.argv[1]))\n"
         "backbone = backbones.load(catalogue.parse('starter'), devices.choose('cpu'))\n"
         "features.extract(backbone, photos.source, [image.image_id for image in photos.support])\n"

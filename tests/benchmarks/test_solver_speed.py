@@ -9,6 +9,7 @@ import pytest
 
 from prolip_core import prolip
 from prolip_core.objective import FitConfig
+from prolip_core.types import TrainedProjector
 from tests.benchmarks.problems import LOGIT_SCALE, clip_like
 
 SIZES = [(768, 512, 160), (2048, 1024, 160), (768, 512, 1600), (2048, 1024, 1600)]
@@ -18,7 +19,7 @@ SIZES = [(768, 512, 160), (2048, 1024, 160), (768, 512, 1600), (2048, 1024, 1600
 def test_exact_against_adam(benchmark: Any, size: tuple[int, int, int]) -> None:
     support, text_CD, initial = clip_like(*size)
 
-    def fit(**settings: Any) -> prolip.TrainedProjector:
+    def fit(**settings: Any) -> TrainedProjector:
         return prolip.fit(support, text_CD, initial, LOGIT_SCALE, FitConfig(lam="1/N", **settings))
 
     exact = benchmark.pedantic(fit, rounds=3, warmup_rounds=1)
