@@ -385,6 +385,7 @@ def test_names_cannot_steer_the_terminal(photos: Path, tmp_path: Path, capsys: p
     assert _pilot(photos, run, "--test", photos / "test") == 0
     new = _mixed(tmp_path / f"new{EVIL}")
     (new / f"e{EVIL}.jpg").write_bytes(b"")
+    (new / f"f{EVIL}.jpg").write_bytes(image_factory.jpeg(5))
     assert _run("predict", run, new, "--device", "cpu") == 0
     assert _run("predict", run, photos / "test" / EVIL, "--device", "cpu") == 0
     assert _run("predict", run, tmp_path / f"none{EVIL}", "--device", "cpu") == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -298,6 +299,46 @@ def _spy_on_predictions(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Predictio
 
     monkeypatch.setattr(classify, "predict", spy)
     return asked
+
+
+def test_the_middle_repeat_is_reported(photos: PhotoSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Repeat 0 is never right, repeat 1 always, repeat 2 in its first fold only."""
+    predict: Callable[..., tuple[Prediction, ...]] = classify.predict
+    folds, calls = pilot.CROSS_VALIDATION_FOLDS, itertools.count()
+
+    def answer(*arguments: Any) -> tuple[Prediction, ...]:
+        call = next(calls)
+        right = folds <= call <= 2 * folds
+        return tuple(replace(p, predicted=p.label if right else (p.label + 1) % 3) for p in predict(*arguments))
+
+    monkeypatch.setattr(classify, "predict", answer)
+    run = fakes.tiny_run(replace(photos, query=()), _spec(fit=PLAIN_LAM))
+    how = run.answers.cross_validation
+    assert how is not None
+    assert (how.accuracies[:2], how.reported_repeat) == ((0.0, 1.0), 2)
+    assert 0 < how.accuracies[2] == run.prolip.accuracy < 0.5
+
+
+def test_every_repeat_deals_the_photos_anew_and_the_seed_decides(photos: PhotoSet) -> None:
+    def dealt(seed: int) -> list[frozenset[tuple[int, ...]]]:
+        plans = pilot.plan_cross_validation(photos.support, range(18), 3, seed)
+        return [frozenset(tuple(held.tolist()) for _, held in plan) for plan in plans]
+
+    assert len(set(dealt(0))) == pilot.CROSS_VALIDATION_REPEATS
+    assert dealt(0) == dealt(0) != dealt(7)
+
+
+def test_the_seed_of_the_run_is_that_of_its_training(photos: PhotoSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    configs: list[FitConfig] = []
+    fit: Callable[..., Any] = prolip.fit
+
+    def spy(support: Any, text: Any, initial: Any, scale: float, config: FitConfig, *rest: Any, **options: Any) -> Any:
+        configs.append(config)
+        return fit(support, text, initial, scale, config, *rest, **options)
+
+    monkeypatch.setattr(prolip, "fit", spy)
+    fakes.tiny_run(photos, _spec(seed=9, fit=FitConfig(lam=0.5, seed=1)))
+    assert configs == [FitConfig(lam=0.5, seed=9)]
 
 
 def test_too_few_photos_for_cross_validation_are_told_before_any_work(
