@@ -40,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not parsed.verbose:
         # What libraries say about themselves is no concern of the person who waits for a result.
         warnings.simplefilter("ignore")
+    if sys.stdout is None:  # closed by the caller: `command >&-`
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - lives as long as the process
     # User text can hold characters that an old Windows console cannot show; it must not end a run.
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
@@ -58,6 +60,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader of our output (`| head`) has gone; Python would complain once more while closing stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        # What the engine reads and writes has errors of its own; what is left is the output, on a full disk for instance.
+        sys.stderr.write(f"{parsed.name}: The output cannot be written: {error.strerror or error}.\n")
+        return EXIT_WRONG_INPUT
     return EXIT_OK
 
 

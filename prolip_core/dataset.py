@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -144,10 +143,14 @@ def _default_classes(folders: dict[str, list[Path]]) -> dict[str, ClassSpec]:
 
 
 def _table(path: Path) -> tuple[Sequence[str], list[dict[str, str]]]:
-    """The names of the columns, and the lines below them."""
-    reader = csv.DictReader(io.StringIO(_decode_text(path), newline=""))
+    """The names of the columns, in small letters, and the lines below them; parted by commas, semicolons or tabs, as the
+    spreadsheets of different countries write them."""
+    lines = _decode_text(path).lstrip().splitlines(keepends=True)
+    separator = max(",;\t", key=lines[0].count) if lines else ","
+    reader = csv.DictReader(lines, delimiter=separator)
     try:
-        return reader.fieldnames or (), list(reader)
+        reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
+        return reader.fieldnames, list(reader)
     except csv.Error as error:
         raise DatasetError(
             "The class list {path} cannot be read as a table: {cause}.",
@@ -158,6 +161,8 @@ def _table(path: Path) -> tuple[Sequence[str], list[dict[str, str]]]:
 
 
 def _decode_text(path: Path) -> str:
+    if not path.is_file():
+        raise DatasetError("There is no class list {path}.", remedy="Check the path and its spelling.", path=path)
     try:
         data = image_files.read_file(path)
     except ImageError as error:
@@ -167,7 +172,9 @@ def _decode_text(path: Path) -> str:
             path=path,
             cause=error.reason_text,
         ) from error
-    for encoding in ("utf-8-sig", "cp932"):
+    # "Unicode text" of a spreadsheet is UTF-16 and says so in its first two bytes.
+    encodings = ("utf-16",) if data[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig", "cp932")
+    for encoding in encodings:
         try:
             return data.decode(encoding)
         except UnicodeDecodeError:

@@ -77,4 +77,5 @@ def _title(device: torch.device, dtype: torch.dtype) -> str:
         return f"GPU {torch.cuda.get_device_name(device)} ({short})"
     if device.type == "mps":
         return f"Apple GPU ({short})"
-    return f"CPU, {torch.get_num_threads()} threads ({short})"
+    threads = torch.get_num_threads()
+    return f"CPU, {threads} thread{'s' * (threads > 1)} ({short})"

@@ -7,10 +7,12 @@ complete. Deleting the folder costs time and nothing else.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import uuid
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,6 +22,7 @@ import torch
 from prolip_core.errors import StorageError
 
 FORMAT_VERSION = 1
+CHECKSUM_BYTES = 4
 
 
 def key_of(settings: Mapping[str, object]) -> str:
@@ -29,7 +32,7 @@ def key_of(settings: Mapping[str, object]) -> str:
 
 
 class FeatureCache:
-    """Feature rows (P,) float32 under `folder/features/<key>/`."""
+    """Feature rows (P,) float32 under `folder/features/<key>/`: little-endian numbers, then their CRC-32."""
 
     def __init__(self, folder: Path, settings: Mapping[str, object]) -> None:
         self.folder = folder / "features" / key_of(settings)
@@ -37,13 +40,14 @@ class FeatureCache:
     def get(self, image_id: str, view: int, width: int) -> torch.Tensor | None:
         """The row, or None if it is not there; a file that is damaged or cannot be read counts as not there."""
         try:
-            row = np.fromfile(self._path(image_id, view), dtype="<f4")
+            data = self._path(image_id, view).read_bytes()
         except OSError:
             return None
-        # A power cut can leave a short or empty file behind even after a rename.
-        if row.shape != (width,) or not np.isfinite(row).all():
+        # A power cut can leave a short or empty file behind even after a rename, and disks lose bits.
+        numbers, checksum = data[:-CHECKSUM_BYTES], data[-CHECKSUM_BYTES:]
+        if len(numbers) != 4 * width or checksum != _checksum(numbers):
             return None
-        return torch.from_numpy(row)
+        return torch.from_numpy(np.frombuffer(numbers, dtype="<f4").astype(np.float32))
 
     def put(self, image_id: str, view: int, row: torch.Tensor) -> None:
         """Raises StorageError if the disk is full or the folder is not writable."""
@@ -51,10 +55,12 @@ class FeatureCache:
         temporary = path.with_name(f"{path.name}.{os.getpid()}-{uuid.uuid4().hex}.tmp")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            row.numpy().astype("<f4").tofile(temporary)
+            numbers = row.numpy().astype("<f4").tobytes()
+            temporary.write_bytes(numbers + _checksum(numbers))
             temporary.replace(path)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
             raise StorageError(
                 "The computed features cannot be kept in {folder}: {cause}.",
                 remedy="Free some disk space, or set PROLIP_HOME to a folder that you may write to.",
@@ -64,3 +70,7 @@ class FeatureCache:
 
     def _path(self, image_id: str, view: int) -> Path:
         return self.folder / image_id[:2] / f"{image_id}-{view}.f4"
+
+
+def _checksum(numbers: bytes) -> bytes:
+    return zlib.crc32(numbers).to_bytes(CHECKSUM_BYTES, "little")

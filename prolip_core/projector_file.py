@@ -22,6 +22,15 @@ def prompt_fingerprint(prompts: PromptSet) -> str:
     return hashlib.sha256(json.dumps(prompts.sentences, ensure_ascii=False).encode()).hexdigest()
 
 
+def weights_fingerprint(tensors: dict[str, torch.Tensor]) -> str:
+    """SHA-256 over the numbers themselves, so that a file that was damaged on the way cannot answer."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(name.encode())
+        digest.update(tensor.contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
 def save(path: Path, projector: Projector, backbone: Backbone, prompts: PromptSet) -> None:
     """Writes the file under a temporary name first, so that it is there whole or not at all. Raises OSError."""
     tensors = {"weight_PD": projector.weight_PD.contiguous().cpu()}
@@ -33,6 +42,7 @@ def save(path: Path, projector: Projector, backbone: Backbone, prompts: PromptSe
         "backbone_sha256": backbone.fingerprint,
         "class_names": json.dumps(prompts.class_names, ensure_ascii=False),
         "prompts_sha256": prompt_fingerprint(prompts),
+        "weights_sha256": weights_fingerprint(tensors),
     }
     temporary = path.with_name(path.name + ".tmp")
     try:
@@ -61,14 +71,14 @@ def load(path: Path, backbone: Backbone, prompts: PromptSet) -> Projector:
     if metadata.get("format") != FORMAT or "weight_PD" not in tensors or "class_names" not in metadata:
         raise RunError("{path} is not a projector of this program.", remedy="Choose another run.", path=path)
     expected = {
-        "the backbone": ("backbone_sha256", backbone.fingerprint),
-        "the class list": ("class_names", json.dumps(prompts.class_names, ensure_ascii=False)),
-        "the sentences": ("prompts_sha256", prompt_fingerprint(prompts)),
+        "backbone": ("backbone_sha256", backbone.fingerprint),
+        "class list": ("class_names", json.dumps(prompts.class_names, ensure_ascii=False)),
+        "set of sentences": ("prompts_sha256", prompt_fingerprint(prompts)),
     }
     for what, (key, value) in expected.items():
         if metadata.get(key) != value:
             raise ProjectorMismatchError(
-                "The trained projector {path} does not fit: {what} differs from the one it was trained with "
+                "The trained projector {path} does not fit: it was trained with another {what} "
                 "(backbone “{backbone}”, classes {classes}).",
                 remedy="Use the backbone, classes and sentences of the training, or train again.",
                 path=path,
@@ -77,7 +87,8 @@ def load(path: Path, backbone: Backbone, prompts: PromptSet) -> Projector:
                 classes=metadata["class_names"],
             )
     projector = Projector(tensors["weight_PD"], tensors.get("bias_D"))
-    if projector.weight_PD.shape != backbone.projector.weight_PD.shape or not _is_finite(projector):
+    intact = metadata.get("weights_sha256") == weights_fingerprint(tensors)
+    if not intact or projector.weight_PD.shape != backbone.projector.weight_PD.shape or not _is_finite(projector):
         raise RunError(
             "The trained projector {path} is damaged: its numbers are not those of a projector of this backbone.",
             remedy="Train again, or copy the run again.",

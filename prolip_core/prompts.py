@@ -146,7 +146,8 @@ def is_english(name: str) -> bool:
 def build(classes: Sequence[ClassSpec], templates: Sequence[str]) -> PromptSet:
     """All sentences of all classes, C × (prompt names × templates), in class order.
 
-    Raises PromptError if there are fewer than two classes, two of the same display name, or a bad template.
+    Raises PromptError if there are fewer than two classes, two of the same display name or the same prompt names, or a bad
+    template.
     """
     if len(classes) < 2:
         raise PromptError(
@@ -158,6 +159,17 @@ def build(classes: Sequence[ClassSpec], templates: Sequence[str]) -> PromptSet:
     if not templates:
         raise PromptError("There is no sentence template.", remedy="Choose a template set or write one sentence.")
     checked = tuple(dict.fromkeys(check_template(template) for template in templates))
+    first_with: dict[frozenset[str], str] = {}
+    for spec in classes:
+        twin = first_with.setdefault(frozenset(spec.prompt_names), spec.display_name)
+        if twin != spec.display_name:
+            raise PromptError(
+                "The classes “{first}” and “{second}” have the same prompt name “{name}”, so no model could tell them apart.",
+                remedy="Give each class a name of its own.",
+                first=twin,
+                second=spec.display_name,
+                name=spec.prompt_names[0],
+            )
     return PromptSet(
         class_names=tuple(spec.display_name for spec in classes),
         sentences=tuple(

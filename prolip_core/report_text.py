@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from prolip_core.pilot import PilotRun
 
 MOST_CONFUSED = 5
+WIDTH = 110
 STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters, line and paragraph breaks, changes of direction, halves of characters: a terminal obeys them, or the
 reader is misled. Any of them can stand in a file's name."""
@@ -27,7 +28,9 @@ def plain(text: str) -> str:
 
 def write(run: PilotRun, path: Path, stream: TextIO) -> None:
     """Prints the comparison. User text goes through `plain` and `Text`, never through rich's markup."""
-    console = Console(file=stream, highlight=False, width=None if stream.isatty() else 110)
+    # Never narrower than the tables: a wrapped figure can be read, a figure cut to "50.…" cannot.
+    terminal = Console(file=stream).width if stream.isatty() else 0
+    console = Console(file=stream, highlight=False, width=max(WIDTH, terminal))
     names = run.class_vectors.class_names
 
     def say(*lines: str) -> None:
@@ -58,6 +61,8 @@ def verdict(run: PilotRun) -> str:
     put_right = sum(a.predicted != a.label == b.predicted for a, b in pairs)
     put_wrong = sum(b.predicted != b.label == a.predicted for a, b in pairs)
     points = 100 * (run.prolip.accuracy - run.zero_shot.accuracy)
+    if put_right + put_wrong == 0:
+        return "ProLIP against zero-shot: no difference, the same photos are right."
     if run.mcnemar_p < 0.001:
         luck = "very unlikely to be luck"
     elif run.mcnemar_p < 0.05:

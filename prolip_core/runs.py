@@ -28,6 +28,7 @@ RESULT = "result.json"
 PROJECTOR = "projector.safetensors"
 PREDICTIONS = "predictions.csv"
 CONFUSIONS = {"zero_shot": "confusion_zero_shot.csv", "prolip": "confusion_prolip.csv"}
+STAGING = ".writing-"
 OWN_FILES = frozenset({RESULT, PROJECTOR, PREDICTIONS, *CONFUSIONS.values()})
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\0", "\r", "\n", "＝", "＋", "－", "＠")
 """What makes a spreadsheet run a cell (OWASP ASVS 5, requirement 1.2.10); line breaks and wide forms to be on the safe side."""
@@ -83,14 +84,14 @@ def prepare_folder(folder: Path) -> None:
 
 def _is_own(name: str) -> bool:
     """True for what an interrupted run leaves, and for what desktops put into a folder by themselves."""
-    return name.removesuffix(".tmp") in OWN_FILES or name in {".DS_Store", "Thumbs.db", "desktop.ini"}
+    return name in OWN_FILES or name.startswith(STAGING) or name in {".DS_Store", "Thumbs.db", "desktop.ini"}
 
 
 def _is_result(path: Path) -> bool:
     """Many programs write a file of this name; only one of ours may be replaced."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, IsADirectoryError):
+    except (ValueError, IsADirectoryError, RecursionError):
         return False
     return isinstance(content, dict) and {"format", "class_names", "backbone"} <= content.keys()
 
@@ -99,14 +100,20 @@ def save(run: PilotRun, folder: Path) -> Path:
     """Writes everything of a run; gives the path of result.json. Raises RunError if the disk refuses."""
     prepare_folder(folder)
     try:
-        (folder / RESULT).unlink(missing_ok=True)
-        projector_file.save(folder / PROJECTOR, run.trained.projector, run.backbone, run.class_vectors.prompts)
-        _write_predictions(run, folder / PREDICTIONS)
-        for name, evaluation in (("zero_shot", run.zero_shot), ("prolip", run.prolip)):
-            _write_confusion(run.class_vectors.class_names, evaluation, folder / CONFUSIONS[name])
-        temporary = folder / f"{RESULT}.tmp"
-        temporary.write_text(json.dumps(as_dict(run), ensure_ascii=False, indent=2, allow_nan=False), encoding="utf-8")
-        return temporary.replace(folder / RESULT)
+        # All is written beside the files of an earlier run before the first of these is touched: a full disk costs nothing.
+        with tempfile.TemporaryDirectory(dir=folder, prefix=STAGING) as name:
+            staging = Path(name)
+            projector_file.save(staging / PROJECTOR, run.trained.projector, run.backbone, run.class_vectors.prompts)
+            _write_predictions(run, staging / PREDICTIONS)
+            for method, evaluation in (("zero_shot", run.zero_shot), ("prolip", run.prolip)):
+                _write_confusion(run.class_vectors.class_names, evaluation, staging / CONFUSIONS[method])
+            text = json.dumps(as_dict(run), ensure_ascii=False, indent=2, allow_nan=False)
+            (staging / RESULT).write_text(text, encoding="utf-8")
+            (folder / RESULT).unlink(missing_ok=True)
+            for file in OWN_FILES:
+                if file != RESULT:
+                    (staging / file).replace(folder / file)
+            return (staging / RESULT).replace(folder / RESULT)
     except OSError as error:
         raise RunError(
             "The results cannot be written to {folder}: {cause}.",
@@ -124,10 +131,10 @@ def load(folder: Path, *, device: str = "auto") -> SavedRun:
         if result["format"] != FORMAT:
             raise ValueError("written by another version")
         settings, prompts_ = result["settings"], result["prompts"]
-        precision = settings["precision"]
+        precision = str(settings["precision"])
         spec = BackboneSpec(**{**settings["backbone"], "checkpoint": _path(settings["backbone"]["checkpoint"])})
         prompt_set = PromptSet(tuple(result["class_names"]), tuple(tuple(of_class) for of_class in prompts_))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RunError(
             "{folder} is not the folder of a finished run: {path} is missing, damaged, or of another version.",
             remedy="Choose the folder that was given to --out.",

@@ -13,6 +13,8 @@ so a (768, 512) matrix shrinks to (160, 170) numbers for 160 photos of 10 classe
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,6 +31,9 @@ RANK_TOLERANCE = 1e-7
 
 NARROW_WIDTH = 32
 """Main directions of the embeddings that the narrow problem keeps beside the class vectors."""
+
+LARGE = 100_000_000
+"""M · R · K from which a step is worth several threads, and the last thousandth of the loss is not worth its time any more."""
 
 
 @dataclass(frozen=True)
@@ -158,14 +163,17 @@ def exact(
     *,
     start_RK: torch.Tensor | None = None,
     max_iterations: int = 200,
-    tolerance: float = 1e-6,
+    tolerance: float | None = None,
     recorder: objective.Recorder | None = None,
 ) -> torch.Tensor:
     """The minimiser B (R, K) by L-BFGS with a strong-Wolfe line search (scipy's L-BFGS-B, no bounds).
 
     Without a start it first solves the narrow problem, whose steps cost a tenth, and goes on from there in all directions.
-    tolerance: relative decrease of the loss in one step below which it stops. Raises NonFiniteLossError through the recorder.
+    tolerance: relative decrease of the loss in one step below which it stops; by default 1e-6, or 1e-5 for a LARGE problem.
+    Raises NonFiniteLossError through the recorder.
     """
+    if tolerance is None:
+        tolerance = 1e-5 if _is_large(reduced) else 1e-6
     length_R1 = step_sizes(reduced, logit_scale, lam)
     used = 0
     if start_RK is None and reduced.base_MK.shape[1] > 2 * (len(reduced.text_CK) + NARROW_WIDTH):
@@ -216,19 +224,39 @@ def _descend(
     start = np.zeros(length_RK.numel())
     if start_RK is not None:
         start = (start_RK / length_RK).flatten().double().cpu().numpy()
-    # scipy's BLAS threads and torch's would wait for each other by spinning: measured up to ten times slower than one of them.
-    with threadpool_limits(1, user_api="blas"):
+    with _few_threads(reduced):
         result = minimize(
             evaluate,
             start,
             jac=True,
             method="L-BFGS-B",
             callback=record,
-            options={"maxiter": max_iterations, "ftol": tolerance, "gtol": 1e-7, "maxcor": 10},
+            options={"maxiter": max_iterations, "ftol": tolerance, "gtol": 1e-7, "maxcor": 6},
         )
     if recorder is not None and not recorder.history:
         record(result.x)
     return delta(result.x), int(result.nit)
+
+
+def _is_large(reduced: Reduced) -> bool:
+    return reduced.coordinates_MR.numel() * reduced.base_MK.shape[1] > LARGE
+
+
+@contextmanager
+def _few_threads(reduced: Reduced) -> Iterator[None]:
+    """One thread for a small problem; torch's own ones, but none of scipy's BLAS, for a large one.
+
+    Two pools of threads wait for each other by spinning, and so does one pool for a core that another program keeps busy: on two
+    cores a small fit then took 10 to 30 times as long.
+    """
+    threads = torch.get_num_threads()
+    with threadpool_limits(1, user_api="blas"):
+        if not _is_large(reduced):
+            torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
 
 
 def adam(

@@ -138,7 +138,7 @@ def test_a_command_line_that_is_not_complete_says_what_is_missing(
     [
         ("no train", "is not there"),
         ("no test", "is not there"),
-        ("no classes", "cannot be read"),
+        ("no classes", "There is no class list"),
         ("empty test", "There is no class folder"),
         ("loose photos", "Photos lie directly in"),
         ("unreadable class", 'No photo of class "nut" can be used'),

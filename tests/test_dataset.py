@@ -10,7 +10,7 @@ import pytest
 
 from prolip_core import dataset
 from prolip_core.errors import DatasetError, PromptError
-from prolip_core.types import Progress
+from prolip_core.types import ClassSpec, Progress
 from tests import fakes, image_factory
 
 FOLDERS = ["part2", "part10", "Part1"]
@@ -88,7 +88,7 @@ def test_a_name_that_a_mac_writes_in_two_characters_finds_its_folder(tmp_path: P
     [
         (b"name,display_name\npart2,x\n", "has no column"),
         (b"", "has no column"),
-        ("class,display_name\n".encode("utf-16"), "has no column"),
+        ("class,display_name\n".encode("utf-16"), "does not name the folder"),
         (b"class\npart2\npart10\n", "does not name the folder “Part1”"),
         (b"class\n", "does not name the folder “Part1”"),
         (b"class\npart2\npart10\nPart1\npart2\n", "names “part2” twice"),
@@ -105,9 +105,25 @@ def test_a_list_that_cannot_be_used_says_why(train: Path, class_list: Path, cont
     assert caught.value.remedy_text
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "class;display_name;prompt_names\nFOLDER;良品;good|fine\n",
+        "\n\nclass,display_name,prompt_names\nFOLDER,良品,good|fine\n",
+        "Class, Display_Name ,PROMPT_NAMES\r\nFOLDER,良品,good|fine\r\n",
+        "class\tdisplay_name\tprompt_names\nFOLDER\t良品\tgood|fine\n",
+    ],
+    ids=["semicolons", "empty lines first", "capitals and spaces", "tabs"],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp932"])
+def test_a_list_is_read_as_spreadsheets_write_it(class_list: Path, content: str, encoding: str) -> None:
+    class_list.write_bytes(content.replace("FOLDER", "a").encode(encoding))
+    assert dataset.read_classes(class_list, ["a"]) == {"a": ClassSpec("良品", ("good", "fine"))}
+
+
 def test_a_list_that_is_not_there_or_is_a_folder(train: Path, tmp_path: Path) -> None:
     for path in (tmp_path / "none.csv", tmp_path):
-        with pytest.raises(DatasetError, match=r"class list .* cannot be read"):
+        with pytest.raises(DatasetError, match="There is no class list"):
             dataset.read_folders(train, classes_csv=path)
 
 

@@ -6,7 +6,6 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -85,7 +84,9 @@ def test_a_damaged_cache_file_is_computed_again(tmp_path: Path) -> None:
     first = features.extract(backbone, photos, photos.ids, cache_folder=tmp_path)
     files = sorted(tmp_path.rglob("*.f4"))
     files[0].write_bytes(files[0].read_bytes()[:7])
-    files[1].write_bytes(np.full(backbone.pre_width, np.nan, "<f4").tobytes())
+    damaged = bytearray(files[1].read_bytes())
+    damaged[10] ^= 0x01
+    files[1].write_bytes(damaged)
     files[2].write_bytes(b"")
     photos.reads.clear()
     again = features.extract(backbone, photos, photos.ids, cache_folder=tmp_path)

@@ -74,7 +74,7 @@ def test_the_order_of_its_templates_and_names_is_part_of_the_identity() -> None:
 
 
 def test_another_backbone_is_refused(saved: Path) -> None:
-    with pytest.raises(ProjectorMismatchError, match="the backbone differs") as caught:
+    with pytest.raises(ProjectorMismatchError, match="trained with another backbone") as caught:
         projector_file.load(saved, fakes.tiny_backbone(seed=1), _prompts())
     assert "tiny" in caught.value.reason_text
     assert "良品" in caught.value.reason_text
@@ -82,12 +82,12 @@ def test_another_backbone_is_refused(saved: Path) -> None:
 
 @pytest.mark.parametrize("names", [("傷あり", "良品"), ("良品", "汚れ"), (*CLASSES, "汚れ")])
 def test_another_class_list_is_refused(saved: Path, backbone: Backbone, names: tuple[str, ...]) -> None:
-    with pytest.raises(ProjectorMismatchError, match="the class list differs"):
+    with pytest.raises(ProjectorMismatchError, match="trained with another class list"):
         projector_file.load(saved, backbone, _prompts(names))
 
 
 def test_other_sentences_are_refused(saved: Path, backbone: Backbone) -> None:
-    with pytest.raises(ProjectorMismatchError, match="the sentences differs"):
+    with pytest.raises(ProjectorMismatchError, match="trained with another set of sentences"):
         projector_file.load(saved, backbone, _prompts(template="a scan of a {}."))
 
 
@@ -152,3 +152,12 @@ def test_colleagues_may_read_it_like_any_other_file(saved: Path) -> None:
     other = saved.with_name("ordinary")
     other.write_bytes(b"")
     assert saved.stat().st_mode == other.stat().st_mode
+
+
+def test_one_changed_byte_of_the_numbers_is_noticed(saved: Path, backbone: Backbone) -> None:
+    """Finite, of the right shape, and wrong: without a check sum it would answer."""
+    data = bytearray(saved.read_bytes())
+    data[-30] ^= 0x01
+    saved.write_bytes(data)
+    with pytest.raises(RunError, match="damaged"):
+        projector_file.load(saved, backbone, _prompts())

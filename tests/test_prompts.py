@@ -88,3 +88,10 @@ def test_unusable_names_and_lists_are_refused() -> None:
 def test_japanese_names_are_not_english() -> None:
     assert prompts.is_english("t-shirt (white)")
     assert not prompts.is_english("ボルト")
+
+
+def test_two_classes_with_the_same_words_are_refused() -> None:
+    """Their sentences would be the same, and so would every answer about them."""
+    with pytest.raises(PromptError, match=r"“a” and “b” have the same prompt name"):
+        prompts.build([ClassSpec("a", ("bolt", "screw")), NUT, ClassSpec("b", ("screw", "bolt"))], ["{}"])
+    prompts.build([ClassSpec("a", ("bolt", "screw")), ClassSpec("b", ("bolt",))], ["{}"])

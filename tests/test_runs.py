@@ -245,19 +245,18 @@ def test_a_run_may_be_repeated_into_its_folder(saved: Path, photos: PhotoSet) ->
 
 
 @pytest.mark.parametrize("where", ["save", "_write_predictions", "_write_confusion", "as_dict"])
-def test_a_save_that_is_interrupted_leaves_no_result_and_can_be_repeated(
+def test_a_save_that_is_interrupted_leaves_the_earlier_run_whole(
     saved: Path, run: PilotRun, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
+    before = {path.name: path.read_bytes() for path in saved.iterdir()}
     with monkeypatch.context() as patch:
         patch.setattr(projector_file if where == "save" else runs, where, interrupt)
         with pytest.raises(KeyboardInterrupt):
             runs.save(run, saved)
-    assert not (saved / "result.json").exists()
-    with pytest.raises(RunError, match="not the folder of a finished run"):
-        runs.load(saved)
+    assert {path.name: path.read_bytes() for path in saved.iterdir()} == before
     runs.save(run, saved)
     assert {path.name for path in saved.iterdir()} == FILES
 
@@ -327,7 +326,7 @@ def test_a_folder_that_is_no_run_is_told(tmp_path: Path) -> None:
 
 def test_another_backbone_under_the_same_name_is_refused(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backbones, "load", lambda spec, device: fakes.tiny_backbone(seed=1))
-    with pytest.raises(ProjectorMismatchError, match="the backbone differs"):
+    with pytest.raises(ProjectorMismatchError, match="trained with another backbone"):
         runs.load(saved, device="cpu")
 
 
@@ -337,7 +336,7 @@ def test_classes_that_were_changed_by_hand_are_refused(saved: Path) -> None:
     result = _result(saved)
     result["class_names"].reverse()
     path.write_text(json.dumps(result), encoding="utf-8")
-    with pytest.raises(ProjectorMismatchError, match="the class list differs"):
+    with pytest.raises(ProjectorMismatchError, match="trained with another class list"):
         runs.load(saved, device="cpu")
 
 
