@@ -59,14 +59,14 @@ def reduce(support: objective.Support, initial: Projector, text_CD: torch.Tensor
     if initial.bias_D is not None:
         base_MD = base_MD + initial.bias_D
     labels_M = support.labels_N.repeat(support.pre_VNP.shape[0])
-    # In double precision, because a Gram matrix squares the range of the singular values.
-    wide = pre_MP.double()
     if pre_MP.shape[0] < pre_MP.shape[1]:
+        # In double precision, because a Gram matrix squares the range of the singular values, and these divide here.
+        wide = pre_MP.double()
         squares_R, left_MR = torch.linalg.eigh(wide @ wide.T)
         keep = squares_R > squares_R[-1] * RANK_TOLERANCE**2
-        basis_PR = wide.T @ (left_MR[:, keep] / squares_R[keep].sqrt())
+        basis_PR = (wide.T @ (left_MR[:, keep] / squares_R[keep].sqrt())).float()
     else:
-        _, basis_PR = torch.linalg.eigh(wide.T @ wide)
+        _, basis_PR = torch.linalg.eigh(pre_MP.T @ pre_MP)
     rotation_DK: torch.Tensor | None = None
     text_CK, base_MK = text_CD, base_MD
     if len(text_CD) + len(base_MD) < text_CD.shape[1]:
@@ -74,9 +74,9 @@ def reduce(support: objective.Support, initial: Projector, text_CD: torch.Tensor
         text_CK, base_MK = text_CD @ rotation_DK, base_MD @ rotation_DK
     return Reduced(
         base_MK=base_MK,
-        coordinates_MR=(wide @ basis_PR).float(),
+        coordinates_MR=pre_MP @ basis_PR,
         text_CK=text_CK,
-        basis_PR=basis_PR.float(),
+        basis_PR=basis_PR,
         rotation_DK=rotation_DK,
         labels_M=labels_M,
     )

@@ -27,6 +27,12 @@ def test_exact_against_adam(benchmark: Any, size: tuple[int, int, int]) -> None:
     adam = fit(solver="adam", learning_rate=1e-3, epochs=300)
     adam_s = time.perf_counter() - start
     benchmark.extra_info["adam_s"] = round(adam_s, 2)
-    benchmark.extra_info["times_faster"] = round(adam_s / benchmark.stats.stats.median, 1)
+    # To the end the exact solver goes further than Adam; the fair question is when it is as far as Adam was.
+    goal = 1.01 * adam.history[-1].loss
+    before_first_step_s = exact.seconds - exact.history[-1].elapsed_s
+    same_loss_s = before_first_step_s + next(step.elapsed_s for step in exact.history if step.loss <= goal)
+    benchmark.extra_info["same_loss_s"] = round(same_loss_s, 3)
+    benchmark.extra_info["times_faster_to_the_same_loss"] = round(adam_s / same_loss_s, 1)
+    benchmark.extra_info["times_faster_to_the_end"] = round(adam_s / benchmark.stats.stats.median, 1)
     benchmark.extra_info["loss"] = (round(exact.history[-1].loss, 5), round(adam.history[-1].loss, 5))
     assert exact.history[-1].loss <= 1.01 * adam.history[-1].loss
