@@ -30,6 +30,11 @@ ProLIPError
 └── StorageError                the data folder cannot be used
 """
 
+from __future__ import annotations
+
+import traceback
+from typing import Self
+
 
 class ProLIPError(Exception):
     """Base of all errors that are told to a person.
@@ -53,6 +58,16 @@ class ProLIPError(Exception):
 
     def __str__(self) -> str:
         return f"{self.reason_text} {self.remedy_text}".strip()
+
+    def without_history(self) -> Self:
+        """The error alone, for keeping: a traceback holds the frames it went through, and these the bytes of a file."""
+        link: BaseException | None = self
+        while link is not None:
+            # Emptied and not only dropped: a frame and the error caught in it hold each other until the next collection.
+            traceback.clear_frames(link.__traceback__)
+            link = link.__cause__ or link.__context__
+        self.__cause__ = self.__context__ = None
+        return self.with_traceback(None)
 
 
 class ConfigError(ProLIPError):

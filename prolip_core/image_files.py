@@ -130,9 +130,7 @@ def _check_one(name: str, path: Path) -> ImageRecord | RejectedFile:
     try:
         return images.check(read_file(path, name), name)
     except ImageError as error:
-        # Tracebacks hold the frames, and these the bytes of the file: 5,000 refused files would fill the memory.
-        error.__cause__ = error.__context__ = None
-        return RejectedFile(name, error.with_traceback(None))
+        return RejectedFile(name, error.without_history())
 
 
 def require_photos(class_name: str, result: ImportResult) -> None:
