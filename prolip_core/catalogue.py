@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prolip_core.errors import UnknownBackboneError
+from prolip_core.i18n import N_
 
 STARTER = "starter"
 CHECKPOINT_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
@@ -31,36 +32,38 @@ class BackboneSpec:
     description: str = ""
     download_mb: int = 0
     speed: str = "medium"
-    language: str = "English"
-    licence: str = "Not known; ask the publisher of the weights before commercial use."
+    language: str = N_("English")
+    licence: str = N_("Not known; ask the publisher of the weights before commercial use.")
     commercial_use: bool = True
 
 
-_MIT_OPENAI = (
+_MIT_OPENAI = N_(
     "MIT, which allows commercial use. The publisher's model card is written for research and asks for testing on your own "
     "task before any deployment."
 )
-_MIT_LAION = (
+_MIT_LAION = N_(
     "MIT, which allows commercial use. The publisher's model card calls it a research output and asks for testing on your own "
     "task before any deployment."
 )
-_APPLE = "Apple Machine Learning Research Model licence: research only. It forbids commercial use, pilots in a company included."
+_APPLE = N_(
+    "Apple Machine Learning Research Model licence: research only. It forbids commercial use, pilots in a company included."
+)
 
 CATALOGUE: tuple[BackboneSpec, ...] = (
     BackboneSpec(
         STARTER,
         "starter",
-        title="Starter (built in)",
-        description="Small, needs no download. For first tries and demos; a real CLIP recognises more.",
+        title=N_("Starter (built in)"),
+        description=N_("Small, needs no download. For first tries and demos; a real CLIP recognises more."),
         speed="fast",
-        licence="Apache-2.0, see its model card. Commercial use is allowed.",
+        licence=N_("Apache-2.0, see its model card. Commercial use is allowed."),
     ),
     BackboneSpec(
         "openai-vit-b-32",
         "ViT-B-32-quickgelu",
         "openai",
-        title="OpenAI CLIP ViT-B/32",
-        description="The classic CLIP. A good first step up from the starter.",
+        title=N_("OpenAI CLIP ViT-B/32"),
+        description=N_("The classic CLIP. A good first step up from the starter."),
         download_mb=605,
         licence=_MIT_OPENAI,
     ),
@@ -68,8 +71,8 @@ CATALOGUE: tuple[BackboneSpec, ...] = (
         "openai-vit-b-16",
         "ViT-B-16-quickgelu",
         "openai",
-        title="OpenAI CLIP ViT-B/16",
-        description="Sees finer detail than B/32 and takes about four times as long.",
+        title=N_("OpenAI CLIP ViT-B/16"),
+        description=N_("Sees finer detail than B/32 and takes about four times as long."),
         download_mb=599,
         speed="slow",
         licence=_MIT_OPENAI,
@@ -78,8 +81,8 @@ CATALOGUE: tuple[BackboneSpec, ...] = (
         "openai-vit-l-14",
         "ViT-L-14-quickgelu",
         "openai",
-        title="OpenAI CLIP ViT-L/14",
-        description="Large; best with a GPU.",
+        title=N_("OpenAI CLIP ViT-L/14"),
+        description=N_("Large; best with a GPU."),
         download_mb=1710,
         speed="slow",
         licence=_MIT_OPENAI,
@@ -88,8 +91,8 @@ CATALOGUE: tuple[BackboneSpec, ...] = (
         "openai-rn50",
         "RN50-quickgelu",
         "openai",
-        title="OpenAI CLIP ResNet-50",
-        description="The model of the ProLIP paper's main tables.",
+        title=N_("OpenAI CLIP ResNet-50"),
+        description=N_("The model of the ProLIP paper's main tables."),
         download_mb=409,
         licence=_MIT_OPENAI,
     ),
@@ -97,8 +100,8 @@ CATALOGUE: tuple[BackboneSpec, ...] = (
         "laion-vit-b-32",
         "ViT-B-32",
         "laion2b_s34b_b79k",
-        title="LAION CLIP ViT-B/32",
-        description="Trained on two billion public pictures; about as fast as OpenAI's B/32.",
+        title=N_("LAION CLIP ViT-B/32"),
+        description=N_("Trained on two billion public pictures; about as fast as OpenAI's B/32."),
         download_mb=605,
         licence=_MIT_LAION,
     ),
@@ -106,8 +109,8 @@ CATALOGUE: tuple[BackboneSpec, ...] = (
         "datacomp-vit-b-16",
         "ViT-B-16",
         "datacomp_xl_s13b_b90k",
-        title="DataComp CLIP ViT-B/16",
-        description="Trained on filtered public pictures; strong for its size.",
+        title=N_("DataComp CLIP ViT-B/16"),
+        description=N_("Trained on filtered public pictures; strong for its size."),
         download_mb=599,
         speed="slow",
         licence=_MIT_LAION,
@@ -116,8 +119,8 @@ CATALOGUE: tuple[BackboneSpec, ...] = (
         "datacomp-vit-l-14",
         "ViT-L-14",
         "datacomp_xl_s13b_b90k",
-        title="DataComp CLIP ViT-L/14",
-        description="Large and strong; best with a GPU.",
+        title=N_("DataComp CLIP ViT-L/14"),
+        description=N_("Large and strong; best with a GPU."),
         download_mb=1710,
         speed="slow",
         licence=_MIT_LAION,
@@ -126,8 +129,8 @@ CATALOGUE: tuple[BackboneSpec, ...] = (
         "mobileclip2-s0",
         "MobileCLIP2-S0",
         "dfndr2b",
-        title="Apple MobileCLIP2 S0",
-        description="Made for phones: small and very fast.",
+        title=N_("Apple MobileCLIP2 S0"),
+        description=N_("Made for phones: small and very fast."),
         download_mb=300,
         speed="fast",
         licence=_APPLE,
@@ -137,8 +140,8 @@ CATALOGUE: tuple[BackboneSpec, ...] = (
         "mobileclip2-s2",
         "MobileCLIP2-S2",
         "dfndr2b",
-        title="Apple MobileCLIP2 S2",
-        description="Made for phones: fast, more accurate than S0.",
+        title=N_("Apple MobileCLIP2 S2"),
+        description=N_("Made for phones: fast, more accurate than S0."),
         download_mb=400,
         speed="fast",
         licence=_APPLE,
@@ -148,21 +151,23 @@ CATALOGUE: tuple[BackboneSpec, ...] = (
         "siglip2-vit-b-16",
         "ViT-B-16-SigLIP2",
         "webli",
-        title="Google SigLIP 2 ViT-B/16",
-        description="Reads many languages. It has no projector, so a linear adapter of the same paper is trained instead.",
+        title=N_("Google SigLIP 2 ViT-B/16"),
+        description=N_(
+            "Reads many languages. It has no projector, so a linear adapter of the same paper is trained instead."
+        ),
         download_mb=1500,
         speed="slow",
-        language="Many languages, Japanese included",
-        licence="Apache-2.0. Commercial use is allowed.",
+        language=N_("Many languages, Japanese included"),
+        licence=N_("Apache-2.0. Commercial use is allowed."),
     ),
     BackboneSpec(
         "multilingual-vit-b-32",
         "xlm-roberta-base-ViT-B-32",
         "laion5b_s13b_b90k",
-        title="Multilingual CLIP (XLM-R, ViT-B/32)",
-        description="Class names may be written in Japanese.",
+        title=N_("Multilingual CLIP (XLM-R, ViT-B/32)"),
+        description=N_("Class names may be written in Japanese."),
         download_mb=1460,
-        language="Many languages, Japanese included",
+        language=N_("Many languages, Japanese included"),
         licence=_MIT_LAION,
     ),
 )

@@ -25,6 +25,8 @@ from prolip_core.report_text import STEERING, plain
 EXIT_OK, EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 0, 2, 130
 
 STAGE_TITLES = {
+    "load": "Loading the model",
+    "lambda": "Choosing λ",
     "import": "Checking photos",
     "features": "Reading photos with the backbone",
     "fit": "Fine-tuning the projector",
@@ -112,10 +114,10 @@ def build_parser() -> argparse.ArgumentParser:
 
 def pilot_command(options: argparse.Namespace) -> None:
     from prolip_core import dataset, pilot, prompts, report_text, runs
-    from prolip_core.objective import FitConfig
+    from prolip_core.spec import FitConfig, PilotSpec
 
     # Everything that can be wrong about the request is found before any photo is read.
-    spec = pilot.PilotSpec(
+    spec = PilotSpec(
         backbone=catalogue.parse(options.backbone),
         templates=tuple(options.template or prompts.template_set(options.templates).templates),
         n_views=options.views,

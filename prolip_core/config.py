@@ -18,6 +18,12 @@ MAX_IMAGE_PIXELS = 120_000_000
 MIN_IMAGE_SIDE_PX = 16
 """A photo with a shorter side than this shows nothing that a model could read."""
 
+UNDO_PERIOD_S = 600
+"""So long can a deletion be taken back; then the data is removed from the disk."""
+
+MAX_NAME_CHARACTERS = 120
+"""Of a project or a run."""
+
 
 def data_folder() -> Path:
     """The one folder that holds everything the product keeps: `PROLIP_HOME`, or a folder of the user's own.
@@ -35,6 +41,31 @@ def data_folder() -> Path:
             cause=error.strerror or error,
         ) from error
     return folder
+
+
+def database_url() -> str:
+    """Where projects are kept: `PROLIP_DATABASE_URL` (any SQLAlchemy URL), or an SQLite file in the data folder."""
+    return os.environ.get("PROLIP_DATABASE_URL") or f"sqlite:///{data_folder() / 'prolip.db'}"
+
+
+def photo_folder() -> Path:
+    """The photos, each once, under the hash of its content."""
+    return data_folder() / "photos"
+
+
+def thumbnail_folder() -> Path:
+    """Small copies of the photos."""
+    return data_folder() / "thumbnails"
+
+
+def run_folder() -> Path:
+    """One folder for every finished run of a project."""
+    return data_folder() / "runs"
+
+
+def worker_folder() -> Path:
+    """Locks and logs of the worker processes."""
+    return data_folder() / "workers"
 
 
 def cache_folder() -> Path:

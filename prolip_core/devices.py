@@ -36,6 +36,12 @@ def cpu_has_fast_bfloat16() -> bool:
     return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
 
 
+def present() -> tuple[str, ...]:
+    """The devices that this computer has, the fastest first."""
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    return tuple(name for name, is_there in there.items() if is_there)
+
+
 def choose(name: str = "auto", precision: str = "auto") -> Device:
     """The device of that name, or the best one there is: CUDA, then Apple's MPS, then the CPU.
 
@@ -54,10 +60,9 @@ def choose(name: str = "auto", precision: str = "auto") -> Device:
             name=precision,
             known=", ".join(PRECISIONS),
         )
-    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if base == "auto":
-        base = next(device for device in ("cuda", "mps", "cpu") if present[device])
-    if not present[base] or (index and int(index) >= torch.cuda.device_count()):
+        base = present()[0]
+    if base not in present() or (index and int(index) >= torch.cuda.device_count()):
         raise DeviceError(
             "The device “{name}” is not there on this computer.", remedy="Use auto or cpu instead.", name=name
         )

@@ -14,6 +14,7 @@ ProLIPError
 │   ├── TooManyPixelsError          more pixels than the limit, or a decompression bomb
 │   ├── ImageTooSmallError          too few pixels to show anything
 │   └── UnreadableFileError         the system will not give the bytes (rights, a folder, gone)
+├── ArchiveError                a zip file cannot be used
 ├── DatasetError                a folder of photos, a class list or a split cannot be used
 ├── PromptError                 a template or a class name cannot be used
 ├── BackboneError
@@ -112,6 +113,10 @@ class ImageTooSmallError(ImageError):
 
 class UnreadableFileError(ImageError):
     """The system will not give the bytes."""
+
+
+class ArchiveError(ProLIPError):
+    """A zip file cannot be used."""
 
 
 class DatasetError(ProLIPError):

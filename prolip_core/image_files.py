@@ -1,4 +1,4 @@
-"""Folders of photos, and the store that keeps the bytes of accepted ones under the hash of their content."""
+"""Folders of photos: which files there are, what became of each, and how to read them again."""
 
 from __future__ import annotations
 
@@ -6,23 +6,22 @@ import hashlib
 import os
 import re
 import stat
-import tempfile
 import unicodedata
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from prolip_core import config, images
-from prolip_core.errors import DatasetError, ImageError, StorageError, UnreadableFileError
+from prolip_core.errors import DatasetError, ImageError, UnreadableFileError
+from prolip_core.i18n import N_
 from prolip_core.types import DuplicateFile, ImageRecord, ImportResult, RejectedFile
 
 _SYSTEM_FILES = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
 _SYSTEM_FOLDERS = {"__macosx", "$recycle.bin", "@eadir"}
 _PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".avif", ".tif", ".tiff", ".bmp", ".gif"}
 _SPLIT_NAMES = {"train", "training", "test", "testing", "val", "valid", "validation"}
-_IMAGE_ID = re.compile(r"[0-9a-f]{64}")
-_LAYOUT = (
+_LAYOUT = N_(
     "Make one folder per class inside it, named like the class, with that class's photos: {root}/scratch/photo1.jpg."
 )
 
@@ -93,7 +92,9 @@ def import_files(
     thread; what it raises ends the import. At most `workers` files are in memory at a time.
     """
     named = [(_display_name(path, display_root), path) for path in files]
-    named = sorted((entry for entry in named if not _is_system(Path(entry[0]))), key=lambda entry: _natural(entry[0]))
+    named = sorted(
+        (entry for entry in named if not is_system_file(Path(entry[0]))), key=lambda entry: natural_key(entry[0])
+    )
     accepted: dict[str, ImageRecord] = {}
     paths: dict[str, Path] = {}
     rejected: list[RejectedFile] = []
@@ -166,93 +167,6 @@ class FolderSource:
         return data
 
 
-class ContentStore:
-    """Photos on disk under the SHA-256 of their bytes: `ab/cd/abcd…`. Safe for threads and processes."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def path(self, image_id: str) -> Path:
-        """Where the photo lies or would lie. Raises StorageError if `image_id` is not 64 hexadecimal digits."""
-        if not _IMAGE_ID.fullmatch(image_id):
-            raise StorageError("{image_id!r} is not the id of a photo.", image_id=image_id)
-        return self._folder / image_id[:2] / image_id[2:4] / image_id
-
-    def put(self, data: bytes) -> str:
-        """Keep the bytes and give their id; bytes that are there already are not written again.
-
-        Raises StorageError if the disk is full or may not be written.
-        """
-        image_id = hashlib.sha256(data).hexdigest()
-        path = self.path(image_id)
-        try:
-            if path.is_file() and path.stat().st_size == len(data):
-                return image_id
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _write_then_rename(path, data)
-        except OSError as error:
-            raise StorageError(
-                "The photo cannot be kept in {folder}: {cause}.",
-                remedy="Make room on the disk, or set PROLIP_HOME to a folder that you may write to.",
-                folder=self._folder,
-                cause=error.strerror or type(error).__name__,
-            ) from error
-        return image_id
-
-    def read(self, image_id: str) -> bytes:
-        """Raises StorageError if the photo is not there or its bytes have changed on disk."""
-        path = self.path(image_id)
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise StorageError(
-                "The photo {image_id} cannot be read from the store: {cause}.",
-                remedy="Add the photo again.",
-                image_id=image_id[:12],
-                cause=error.strerror or type(error).__name__,
-            ) from error
-        if hashlib.sha256(data).hexdigest() != image_id:
-            raise StorageError(
-                "The photo {image_id} was damaged on the disk.", remedy="Add the photo again.", image_id=image_id[:12]
-            )
-        return data
-
-    def delete(self, image_id: str) -> None:
-        """Nothing happens if the photo is not there. Raises StorageError if it may not be deleted."""
-        try:
-            self.path(image_id).unlink(missing_ok=True)
-        except OSError as error:
-            raise StorageError(
-                "The photo {image_id} cannot be deleted: {cause}.",
-                remedy="Close other programs that use the data folder and try again.",
-                image_id=image_id[:12],
-                cause=error.strerror or type(error).__name__,
-            ) from error
-
-    def __contains__(self, image_id: object) -> bool:
-        return isinstance(image_id, str) and bool(_IMAGE_ID.fullmatch(image_id)) and self.path(image_id).is_file()
-
-
-def _write_then_rename(path: Path, data: bytes) -> None:
-    """Nobody ever sees half a photo under its real name; of two writers at once the later one wins with the same
-    bytes.
-    """
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(temporary).replace(path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
-
-
-def add(store: ContentStore, data: bytes, filename: str) -> ImageRecord:
-    """Check a photo and keep it. Raises a subclass of ImageError (nothing is kept then) or StorageError."""
-    record = images.check(data, filename)
-    store.put(data)
-    return record
-
-
 def photos_at(path: Path) -> list[Path]:
     """The file itself, or all files below the folder, in natural order. Raises DatasetError if there is nothing."""
     if path.is_file():
@@ -273,8 +187,8 @@ def class_folders(root: Path, *, at_least: int = 2, skip_empty: bool = False) ->
     """
     _require_folder(root)
     try:
-        entries = [entry for entry in root.iterdir() if not _is_system(Path(entry.name))]
-        folders = sorted((entry for entry in entries if entry.is_dir()), key=lambda entry: _natural(entry.name))
+        entries = [entry for entry in root.iterdir() if not is_system_file(Path(entry.name))]
+        folders = sorted((entry for entry in entries if entry.is_dir()), key=lambda entry: natural_key(entry.name))
     except OSError as error:
         raise _folder_unreadable(root, error) from error
     loose = sorted(e.name for e in entries if e.suffix.lower() in _PHOTO_SUFFIXES and not e.is_dir())
@@ -352,12 +266,12 @@ def _files_below(folder: Path) -> list[Path]:
             if (status.st_dev, status.st_ino) in seen:  # a link that leads back up
                 continue
             seen.add((status.st_dev, status.st_ino))
-            entries = [entry for entry in current.iterdir() if not _is_system(Path(entry.name))]
+            entries = [entry for entry in current.iterdir() if not is_system_file(Path(entry.name))]
         except OSError as error:
             raise _folder_unreadable(current, error) from error
         waiting += [entry for entry in entries if entry.is_dir()]
         found += [entry for entry in entries if not entry.is_dir()]
-    return sorted(found, key=lambda path: _natural(str(path.relative_to(folder))))
+    return sorted(found, key=lambda path: natural_key(str(path.relative_to(folder))))
 
 
 def _folder_unreadable(folder: Path, error: OSError) -> DatasetError:
@@ -369,7 +283,7 @@ def _folder_unreadable(folder: Path, error: OSError) -> DatasetError:
     )
 
 
-def _is_system(name: Path) -> bool:
+def is_system_file(name: PurePath) -> bool:
     """True for what systems leave beside photos. `name` is relative, so a hidden folder above the photos does not
     count.
     """
@@ -391,7 +305,7 @@ def _normal(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def _natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
+def natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
     """Sort key: numbers by value, letters without case; the name itself decides between equals."""
     parts = re.split(r"(\d+)", _normal(name).casefold())
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part], name

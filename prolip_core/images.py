@@ -46,6 +46,9 @@ if TYPE_CHECKING:
 PHASH_SIZE = 16
 """The perceptual hash has PHASH_SIZE² = 256 bits; `duplicates` says why."""
 
+THUMBNAIL_SIDE_PX = 240
+"""Longer side of a small copy: sharp in a grid of six on a wide screen, and about what a CLIP model sees (224)."""
+
 _PHASH_MIN_SIDE_PX = 128  # twice the 64 pixels that the hash is computed from
 _MAX_PROFILE_BYTES = 1 << 20  # Pillow refuses a PNG whose colour profile unpacks to more
 
@@ -108,7 +111,10 @@ def check(data: bytes, filename: str) -> ImageRecord:
     `width_px` and `height_px` are those of the upright picture, `phash` is its perceptual hash.
     Raises one of the subclasses of ImageError, whatever the bytes are.
     """
-    decoded = _decode(data, filename, _PHASH_MIN_SIDE_PX)
+    return _record(_decode(data, filename, _PHASH_MIN_SIDE_PX), data, filename)
+
+
+def _record(decoded: _Decoded, data: bytes, filename: str) -> ImageRecord:
     width_px, height_px = decoded.full_size
     return ImageRecord(
         image_id=hashlib.sha256(data).hexdigest(),
@@ -121,6 +127,23 @@ def check(data: bytes, filename: str) -> ImageRecord:
     )
 
 
+@dataclass(frozen=True)
+class Inspected:
+    """A checked photo, its small copy (WebP), and the same in grey, uint8 (H, W), longer side THUMBNAIL_SIDE_PX at most."""
+
+    record: ImageRecord
+    thumbnail: bytes
+    grey_HW: np.ndarray
+
+
+def inspect(data: bytes, filename: str) -> Inspected:
+    """Everything that the app keeps of a new photo, from one decoding. Raises what `check` raises."""
+    decoded = _decode(data, filename, THUMBNAIL_SIDE_PX)
+    small = decoded.image.copy()
+    small.thumbnail((THUMBNAIL_SIDE_PX, THUMBNAIL_SIDE_PX), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    return Inspected(_record(decoded, data, filename), _webp(small), np.asarray(small.convert("L")))
+
+
 def decode(data: bytes, filename: str, *, min_side_px: int | None = None) -> Image.Image:
     """The photo as an upright 8-bit RGB image in sRGB, transparency on white, the first frame of an animation.
 
@@ -131,12 +154,9 @@ def decode(data: bytes, filename: str, *, min_side_px: int | None = None) -> Ima
     return _decode(data, filename, min_side_px).image
 
 
-def thumbnail(image: Image.Image, side_px: int = 160) -> bytes:
-    """A WebP file of the RGB image, its longer side `side_px` at most."""
-    small = image.copy()
-    small.thumbnail((side_px, side_px), Image.Resampling.LANCZOS, reducing_gap=2.0)
+def _webp(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
-    small.save(buffer, "WEBP", quality=80)
+    image.save(buffer, "WEBP", quality=80)
     return buffer.getvalue()
 
 

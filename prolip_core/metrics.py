@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from scipy.stats import binomtest
@@ -14,6 +15,9 @@ from prolip_core.types import ConfusionMatrix, Prediction
 
 CONFIDENCE_LEVEL = 0.95
 CALIBRATION_BINS = 10
+
+Luck = Literal["same", "very unlikely", "unlikely", "possible"]
+"""Whether a difference between two methods may be luck; "same": they do not differ on any photo."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,15 @@ def mcnemar_p(first: Sequence[Prediction], second: Sequence[Prediction]) -> floa
     if only_first + only_second == 0:
         return 1.0
     return float(binomtest(only_first, only_first + only_second, 0.5).pvalue)
+
+
+def luck(p: float, flips: int) -> Luck:
+    """What the paired test says, in a word; `flips`: photos that only one of the two got right."""
+    if flips == 0:
+        return "same"
+    if p < 0.001:
+        return "very unlikely"
+    return "unlikely" if p < 0.05 else "possible"
 
 
 def confusion(predictions: Sequence[Prediction], n_classes: int) -> ConfusionMatrix:

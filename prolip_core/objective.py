@@ -18,56 +18,11 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name the whole field uses
 
 from prolip_core import classify
-from prolip_core.errors import ConfigError, FitError, NonFiniteLossError
+from prolip_core.errors import FitError, NonFiniteLossError
 from prolip_core.types import Projector, Step
 
 OnStep = Callable[[Step], bool | None]
 """Called after every step of a training; returning True stops it and keeps the best weights so far."""
-
-SOLVERS = ("exact", "adam")
-
-
-@dataclass(frozen=True)
-class FitConfig:
-    """Settings of a training; the defaults need no validation photos.
-
-    solver: "exact" (L-BFGS to the optimum, no learning rate) or "adam" (the paper's recipe).
-    lam: "auto", "1/N", "1/N2", or a number ≥ 0; N is the mean number of photos per class.
-    learning_rate, epochs: of "adam" only; the paper uses 1e-5 … 1e-2 and 300.
-    max_iterations: of "exact" only.
-    seed: of the folds that choose λ under "auto"; nothing else is random.
-    """
-
-    solver: str = "exact"
-    lam: str | float = "auto"
-    learning_rate: float = 1e-3
-    epochs: int = 300
-    max_iterations: int = 200
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.solver not in SOLVERS:
-            raise ConfigError(
-                "There is no solver “{solver}”.",
-                remedy="Choose one of: {known}.",
-                solver=self.solver,
-                known=", ".join(SOLVERS),
-            )
-        parse_lam(self.lam)
-        for name, value, low, high in (
-            ("learning rate", self.learning_rate, 1e-8, 10.0),
-            ("number of epochs", self.epochs, 1, 100_000),
-            ("number of iterations", self.max_iterations, 1, 100_000),
-        ):
-            if not low <= value <= high:
-                raise ConfigError(
-                    "The {name} is {value}; it must be between {low} and {high}.",
-                    remedy="Leave it at its default if unsure.",
-                    name=name,
-                    value=value,
-                    low=low,
-                    high=high,
-                )
 
 
 @dataclass(frozen=True)
@@ -116,33 +71,6 @@ class Support:
             tuple(self.groups_N[i] for i in indices.tolist()),
             self.n_classes,
         )
-
-
-def parse_lam(lam: str | float) -> str | float:
-    """λ as the user wrote it: "auto", "1/N", "1/N2" or a finite number ≥ 0. Raises ConfigError."""
-    if isinstance(lam, str) and lam in ("auto", "1/N", "1/N2"):
-        return lam
-    try:
-        value = float(lam)
-    except ValueError:
-        value = math.nan
-    if not (math.isfinite(value) and value >= 0):
-        raise ConfigError(
-            "λ cannot be “{lam}”.", remedy="Use auto, 1/N, 1/N2, or a number that is 0 or greater.", lam=lam
-        )
-    return value
-
-
-def lam_value(lam: str | float, images_per_class: float) -> float:
-    """The number behind "1/N", "1/N2" (section 4.2 of the paper) or a plain number; "auto" has none."""
-    parsed = parse_lam(lam)
-    if parsed == "1/N":
-        return 1.0 / images_per_class
-    if parsed == "1/N2":
-        return 1.0 / images_per_class**2
-    if isinstance(parsed, float):
-        return parsed
-    raise ConfigError("λ = auto is chosen by lam.choose, not here.")
 
 
 def class_balanced_weights(labels_N: torch.Tensor, n_classes: int) -> torch.Tensor:

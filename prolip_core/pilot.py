@@ -9,7 +9,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,17 +25,29 @@ from prolip_core import (
     metrics,
     prolip,
     prompts,
+    run_notes,
     splits,
     weights,
 )
 from prolip_core.backbones import Backbone
-from prolip_core.catalogue import BackboneSpec
 from prolip_core.dataset import PhotoSet
 from prolip_core.devices import Device
 from prolip_core.errors import Cancelled, ConfigError
 from prolip_core.metrics import Evaluation
-from prolip_core.objective import FitConfig, OnStep, Support
-from prolip_core.types import ClassVectors, LabelledImage, Prediction, Progress, Projector, Split, TrainedProjector
+from prolip_core.objective import OnStep, Support
+from prolip_core.run_notes import CrossValidation
+from prolip_core.spec import FitConfig, PilotSpec
+from prolip_core.types import (
+    ClassVectors,
+    LabelledImage,
+    Note,
+    Prediction,
+    Progress,
+    Projector,
+    Split,
+    Step,
+    TrainedProjector,
+)
 
 CROSS_VALIDATION_FOLDS = 5
 CROSS_VALIDATION_REPEATS = 3
@@ -45,28 +57,6 @@ Fold = tuple[np.ndarray, np.ndarray]
 """Positions in the support: what is learnt from, what is held out."""
 
 OnProgress = Callable[[Progress], bool | None]
-
-
-@dataclass(frozen=True)
-class PilotSpec:
-    """All choices of a run besides the photos. The defaults need no decision from the user."""
-
-    backbone: BackboneSpec = field(default_factory=lambda: catalogue.parse(catalogue.STARTER))
-    templates: tuple[str, ...] = prompts.template_set("general").templates
-    n_views: int = 1
-    fit: FitConfig = field(default_factory=FitConfig)
-    seed: int = 0
-    device: str = "auto"
-    precision: str = "auto"
-
-
-@dataclass(frozen=True)
-class CrossValidation:
-    """How cross-validation measured: ProLIP's accuracy in every repeat, and the repeat (the median one) that is reported."""
-
-    folds: int
-    accuracies: tuple[float, ...]
-    reported_repeat: int
 
 
 @dataclass(frozen=True)
@@ -93,7 +83,7 @@ class PilotRun:
     prolip: Evaluation
     mcnemar_p: float
     seconds: dict[str, float]
-    warnings: tuple[str, ...]
+    warnings: tuple[Note, ...]
 
     @property
     def evaluation(self) -> str:
@@ -120,8 +110,14 @@ def run(
     cache_folder: Path | None = None,
     on_progress: OnProgress | None = None,
     on_step: OnStep | None = None,
+    backbone: Backbone | None = None,
 ) -> PilotRun:
-    """The whole pilot. Raises the errors of its parts (ProLIPError), each with what to do about it."""
+    """The whole pilot. Raises the errors of its parts (ProLIPError), each with what to do about it.
+
+    `on_step` returning True ends the training and keeps the best so far; what is measured then is what was kept. `on_progress`
+    returning True ends the run (Cancelled), except during a cross-validation of which a whole repeat is finished: that is
+    reported. backbone: spec.backbone, loaded already on the spec's device.
+    """
     start = time.perf_counter()
     check_seed(spec.seed)
     class_names = tuple(spec_.display_name for spec_ in photos.classes)
@@ -132,7 +128,12 @@ def run(
     plans = () if split.query else plan_cross_validation(split.support, support_groups, len(class_names), spec.seed)
     prompt_set = prompts.build(photos.classes, spec.templates)
 
-    backbone = load_backbone(spec)
+    report = on_progress or (lambda _progress: None)
+    if backbone is None:
+        if report(Progress("load", 0, 1, 0.0, None)):
+            raise Cancelled("Stopped before the model was loaded; nothing was saved.")
+        backbone = load_backbone(spec)
+        report(Progress("load", 1, 1, 0.0, None))
     class_vectors = backbone.encode_prompts(prompt_set)
 
     features_start = time.perf_counter()
@@ -143,11 +144,13 @@ def run(
     support = Support(pre_VNP, labels_N, support_groups, len(class_names))
     config = replace(spec.fit, seed=spec.seed)
     task = _Task(backbone, class_vectors, backbone.projector, support, split.support, config)
-    trained = _fit(task, support, on_step)
+    trained = _fit(task, support, on_step, on_progress)
     answers = (
         answer_test(task, trained.projector, split.query, query_NP)
         if split.query
-        else answer_cross_validation(task, plans, on_progress)
+        else answer_cross_validation(
+            task, plans, on_progress, stop_at=len(trained.history) if trained.stopped else None
+        )
     )
     return PilotRun(
         spec=spec,
@@ -161,7 +164,7 @@ def run(
         prolip=metrics.evaluate(answers.prolip, class_names),
         mcnemar_p=metrics.mcnemar_p(answers.zero_shot, answers.prolip),
         seconds={"features": features_s, "fit": trained.seconds, "total": time.perf_counter() - start},
-        warnings=warnings_for(photos, split, backbone),
+        warnings=run_notes.of(photos, split, backbone.spec, answers.cross_validation),
     )
 
 
@@ -254,63 +257,77 @@ def plan_cross_validation(
 
 
 def answer_cross_validation(
-    task: _Task, plans: Sequence[Sequence[Fold]], on_progress: OnProgress | None = None
+    task: _Task, plans: Sequence[Sequence[Fold]], on_progress: OnProgress | None = None, *, stop_at: int | None = None
 ) -> Answers:
     """Both methods on the support photos by repeated stratified k-fold: every photo is answered by a training that has seen
     neither it nor a near-duplicate of it, and λ is chosen anew inside every training.
 
-    One repeat is reported, the one with the median accuracy, so that every photo is counted once.
+    One repeat is reported, the one with the median accuracy, so that every photo is counted once. stop_at: the step at which the
+    training itself was ended by hand; every training on a fold ends there too, so that what is measured is what was kept.
     """
     total, done, start = sum(len(plan) for plan in plans), 0, time.perf_counter()
+    stopped = False
+
+    def report() -> bool:
+        """Tells how far it is; True once a person has asked to stop."""
+        nonlocal stopped
+        left_s = (time.perf_counter() - start) / done * (total - done) if done else None
+        stopped = stopped or bool(on_progress and on_progress(Progress("cross_validation", done, total, 0.0, left_s)))
+        return stopped
+
     repeats: list[tuple[Prediction, ...]] = []
     for plan in plans:
         by_position: dict[int, Prediction] = {}
         for fit, held in plan:
+            if report():
+                break
             teaching = task.support.subset(torch.from_numpy(fit))
-            trained = _fit(task, teaching)
+            try:
+                trained = _fit_fold(task, teaching, report, stop_at)
+            except Cancelled:
+                break
+            if stopped:
+                break
             images = [task.images[i] for i in held.tolist()]
             pre_NP = task.support.pre_VNP[0, torch.from_numpy(held)]
             by_position |= zip(held.tolist(), _predict(task, images, pre_NP, trained.projector), strict=True)
             done += 1
-            left_s = (time.perf_counter() - start) / done * (total - done)
-            if on_progress and on_progress(Progress("cross_validation", done, total, 0.0, left_s)):
-                raise Cancelled("Stopped during cross-validation; nothing was saved.")
+        if len(by_position) < len(task.images):
+            break
         repeats.append(tuple(by_position[i] for i in range(len(task.images))))
+    if not repeats:
+        raise Cancelled("Stopped during cross-validation; nothing was saved.")
+    report()
     accuracies = tuple(sum(p.predicted == p.label for p in one) / len(one) for one in repeats)
     reported = accuracies.index(statistics.median_low(accuracies))
     zero_shot = _predict(task, task.images, task.support.pre_VNP[0], task.initial)
-    return Answers(zero_shot, repeats[reported], CrossValidation(len(plans[0]), accuracies, reported))
+    return Answers(zero_shot, repeats[reported], CrossValidation(len(plans[0]), accuracies, reported, len(plans)))
 
 
-def warnings_for(photos: PhotoSet, split: Split, backbone: Backbone) -> tuple[str, ...]:
-    """What the reader of the numbers should know, in plain sentences."""
-    found = []
-    if split.dropped:
-        found.append(
-            "Test photos were left out because they are the same as, or near-duplicates of, training photos (number: "
-            f"{len(split.dropped)})."
-        )
-    unread = [
-        spec.display_name for spec in photos.classes if not all(prompts.is_english(name) for name in spec.prompt_names)
-    ]
-    if unread and backbone.spec.language == "English":
-        found.append(
-            f"The backbone reads English only, but these class names are not in English: {', '.join(unread)}. "
-            "Give English prompt names in the class list; until then zero-shot answers on them are guesses."
-        )
-    if not backbone.spec.commercial_use:
-        found.append(f"The licence of this backbone forbids commercial use: {backbone.spec.licence}")
-    absent = [
-        spec.display_name
-        for label, spec in enumerate(photos.classes)
-        if split.query and label not in {image.label for image in split.query}
-    ]
-    if absent:
-        found.append(f"No test photo of: {', '.join(absent)}. Nothing is known about how well they are recognised.")
-    return tuple(found)
+def _fit_fold(task: _Task, teaching: Support, should_stop: Callable[[], bool], stop_at: int | None) -> TrainedProjector:
+    """The training of one fold, which can be interrupted at any step."""
+
+    def on_step(step: Step) -> bool:
+        return should_stop() or (stop_at is not None and step.step >= stop_at)
+
+    return prolip.fit(
+        teaching,
+        task.class_vectors.text_CD,
+        task.initial,
+        task.backbone.logit_scale,
+        task.config,
+        on_step,
+        device=task.backbone.device.fit_device,
+        on_fold=lambda _done, _total: should_stop(),
+    )
 
 
-def _fit(task: _Task, support: Support, on_step: OnStep | None = None) -> TrainedProjector:
+def _fit(
+    task: _Task, support: Support, on_step: OnStep | None = None, on_progress: OnProgress | None = None
+) -> TrainedProjector:
+    def on_fold(done: int, total: int) -> bool:
+        return bool(on_progress and on_progress(Progress("lambda", done, total, 0.0, None)))
+
     return prolip.fit(
         support,
         task.class_vectors.text_CD,
@@ -319,6 +336,7 @@ def _fit(task: _Task, support: Support, on_step: OnStep | None = None) -> Traine
         task.config,
         on_step,
         device=task.backbone.device.fit_device,
+        on_fold=on_fold,
     )
 
 

@@ -13,8 +13,9 @@ import torch
 from prolip_core import lam as lam_choice
 from prolip_core import solvers
 from prolip_core.errors import NonFiniteLossError
-from prolip_core.objective import FitConfig, OnStep, Recorder, Support, lam_value, parse_lam
-from prolip_core.types import Projector, TrainedProjector
+from prolip_core.objective import OnStep, Recorder, Support
+from prolip_core.spec import FitConfig, lam_value, parse_lam
+from prolip_core.types import Note, Projector, TrainedProjector
 
 
 def fit(
@@ -26,21 +27,22 @@ def fit(
     on_step: OnStep | None = None,
     *,
     device: torch.device | None = None,
+    on_fold: lam_choice.OnFold | None = None,
 ) -> TrainedProjector:
     """The trained projector; nothing that was passed in is changed.
 
     text_CD: unit-norm class vectors; initial: the backbone's projector W₀; logit_scale: the backbone's own; device: where to
-    compute (default: the CPU). What comes back is on the CPU. Raises FitError for inputs that do not fit together,
-    NonFiniteLossError if the loss is not finite.
+    compute (default: the CPU). What comes back is on the CPU. on_fold: told while λ is chosen; returning True raises Cancelled.
+    Raises FitError for inputs that do not fit together, NonFiniteLossError if the loss is not finite.
     """
     start = time.perf_counter()
     support, text_CD, initial = support.to(device), text_CD.to(device), _to(initial, device)
     if parse_lam(config.lam) == "auto":
-        choice = lam_choice.choose(support, initial, text_CD, logit_scale, seed=config.seed)
+        choice = lam_choice.choose(support, initial, text_CD, logit_scale, seed=config.seed, on_fold=on_fold)
         lam, note = choice.lam, choice.note
     else:
         lam = lam_value(config.lam, support.mean_per_class)
-        note = f"{config.lam}, as set"
+        note = Note("{lam}, as set", {"lam": str(config.lam)})
     if config.solver == "exact":
         recorder = Recorder(config.max_iterations, on_step)
         reduced = solvers.reduce(support, initial, text_CD)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from prolip_core.errors import PromptError
+from prolip_core.i18n import N_
 from prolip_core.types import ClassSpec, PromptSet
 
 MAX_NAME_CHARACTERS = 200
@@ -33,35 +34,37 @@ class TemplateSet:
 # notebooks/Prompt_Engineering_for_ImageNet.ipynb. The other sets are written for this project, except the satellite
 # sentence, which follows EuroSAT's in the same repository (data/prompts.md).
 TEMPLATE_SETS: tuple[TemplateSet, ...] = (
-    TemplateSet("general", "General photo", "Any ordinary photo. The best choice when unsure.", ("a photo of a {}.",)),
+    TemplateSet(
+        "general", N_("General photo"), N_("Any ordinary photo. The best choice when unsure."), ("a photo of a {}.",)
+    ),
     TemplateSet(
         "product",
-        "Product on plain ground",
-        "One article on a table, a bench or a plain background.",
+        N_("Product on plain ground"),
+        N_("One article on a table, a bench or a plain background."),
         ("a product photo of a {}.", "a photo of a {} on a plain background.", "a photo of a {} on a table."),
     ),
     TemplateSet(
         "surface",
-        "Close-up of a surface",
-        "Materials, textures and surface conditions seen from near.",
+        N_("Close-up of a surface"),
+        N_("Materials, textures and surface conditions seen from near."),
         ("a close-up photo of {}.", "a close-up photo of the surface of {}.", "a macro photo of {}."),
     ),
     TemplateSet(
         "satellite",
-        "Satellite or aerial picture",
-        "Ground seen from above.",
+        N_("Satellite or aerial picture"),
+        N_("Ground seen from above."),
         ("a centered satellite photo of {}.", "an aerial photo of {}."),
     ),
     TemplateSet(
         "document",
-        "Document or label",
-        "Scanned pages, forms, labels and packaging print.",
+        N_("Document or label"),
+        N_("Scanned pages, forms, labels and packaging print."),
         ("a scan of a {}.", "a photo of a {} document.", "a photo of a printed {}."),
     ),
     TemplateSet(
         "ensemble",
-        "Seven-sentence ensemble",
-        "Seven different sentences, averaged: steadier on everyday objects.",
+        N_("Seven-sentence ensemble"),
+        N_("Seven different sentences, averaged: steadier on everyday objects."),
         (
             "itap of a {}.",
             "a bad photo of the {}.",
@@ -143,6 +146,11 @@ def is_english(name: str) -> bool:
     return name.isascii()
 
 
+def sentences(spec: ClassSpec, templates: Sequence[str]) -> tuple[str, ...]:
+    """The sentences of one class: every prompt name in every template."""
+    return tuple(template.format(name) for name in spec.prompt_names for template in templates)
+
+
 def build(classes: Sequence[ClassSpec], templates: Sequence[str]) -> PromptSet:
     """All sentences of all classes, C × (prompt names × templates), in class order.
 
@@ -172,7 +180,5 @@ def build(classes: Sequence[ClassSpec], templates: Sequence[str]) -> PromptSet:
             )
     return PromptSet(
         class_names=tuple(spec.display_name for spec in classes),
-        sentences=tuple(
-            tuple(template.format(name) for name in spec.prompt_names for template in checked) for spec in classes
-        ),
+        sentences=tuple(sentences(spec, checked) for spec in classes),
     )

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from prolip_core import metrics
+
 if TYPE_CHECKING:
     from prolip_core.metrics import Evaluation
     from prolip_core.pilot import PilotRun
@@ -61,17 +63,17 @@ def verdict(run: PilotRun) -> str:
     put_right = sum(a.predicted != a.label == b.predicted for a, b in pairs)
     put_wrong = sum(b.predicted != b.label == a.predicted for a, b in pairs)
     points = 100 * (run.prolip.accuracy - run.zero_shot.accuracy)
-    if put_right + put_wrong == 0:
+    found = metrics.luck(run.mcnemar_p, put_right + put_wrong)
+    if found == "same":
         return "ProLIP against zero-shot: no difference, the same photos are right."
-    if run.mcnemar_p < 0.001:
-        luck = "very unlikely to be luck"
-    elif run.mcnemar_p < 0.05:
-        luck = "unlikely to be luck"
-    else:
-        luck = "could well be luck"
+    luck = {
+        "very unlikely": "very unlikely to be luck",
+        "unlikely": "unlikely to be luck",
+        "possible": "could well be luck",
+    }
     return (
         f"ProLIP against zero-shot: {points:+.1f} points; {put_right} photos put right, {put_wrong} put wrong; "
-        f"{luck} (exact McNemar test, p = {run.mcnemar_p:.2g})."
+        f"{luck[found]} (exact McNemar test, p = {run.mcnemar_p:.2g})."
     )
 
 

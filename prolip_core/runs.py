@@ -18,10 +18,11 @@ from typing import Any
 from prolip_core import __version__, backbones, classify, devices, features, projector_file
 from prolip_core.backbones import Backbone
 from prolip_core.catalogue import BackboneSpec
+from prolip_core.csv_text import cell
 from prolip_core.errors import RunError
 from prolip_core.metrics import Evaluation
 from prolip_core.pilot import PilotRun
-from prolip_core.types import ClassVectors, ImageSource, Prediction, Projector, PromptSet
+from prolip_core.types import ClassVectors, ImageSource, Note, Prediction, Projector, PromptSet
 
 FORMAT = 1
 RESULT = "result.json"
@@ -30,8 +31,6 @@ PREDICTIONS = "predictions.csv"
 CONFUSIONS = {"zero_shot": "confusion_zero_shot.csv", "prolip": "confusion_prolip.csv"}
 STAGING = ".writing-"
 OWN_FILES = frozenset({RESULT, PROJECTOR, PREDICTIONS, *CONFUSIONS.values()})
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\0", "\r", "\n", "＝", "＋", "－", "＠")
-"""What makes a spreadsheet run a cell (OWASP ASVS 5, requirement 1.2.10); line breaks and wide forms to be on the safe side."""
 VERSIONED = ("torch", "open_clip_torch", "timm", "pillow", "numpy", "scipy", "scikit-learn")
 
 
@@ -161,14 +160,16 @@ def as_dict(run: PilotRun) -> dict[str, Any]:
         "device": run.backbone.device.title,
         "solver": run.trained.solver,
         "lam": run.trained.lam,
-        "lam_note": run.trained.lam_note,
+        "lam_note": run.trained.lam_note.text,
+        "lam_note_parts": _note(run.trained.lam_note),
         "evaluation": run.evaluation,
         "cross_validation": None if cross_validation is None else asdict(cross_validation),
         "zero_shot": _evaluation(run.zero_shot),
         "prolip": _evaluation(run.prolip),
         "mcnemar_p": run.mcnemar_p,
         "seconds": run.seconds,
-        "warnings": list(run.warnings),
+        "warnings": [note.text for note in run.warnings],
+        "notes": [_note(note) for note in run.warnings],
         "rejected_files": [
             {"filename": file.filename, "reason": file.reason, "remedy": file.remedy} for file in run.photos.rejected
         ],
@@ -198,6 +199,22 @@ def as_dict(run: PilotRun) -> dict[str, Any]:
             **{name: version(name) for name in VERSIONED},
         },
     }
+
+
+def answers_as_dict(run: PilotRun) -> dict[str, Any]:
+    """Both methods' probabilities on the measured photos, in one order, ready for JSON."""
+    return {
+        "image_ids": [prediction.image_id for prediction in run.answers.prolip],
+        "labels": [prediction.label for prediction in run.answers.prolip],
+        "zero_shot": [list(prediction.probabilities) for prediction in run.answers.zero_shot],
+        "prolip": [list(prediction.probabilities) for prediction in run.answers.prolip],
+    }
+
+
+def _note(note: Note) -> dict[str, Any]:
+    """The sentence and what fills it, apart, so that a reader can show it in another language."""
+    values = {name: _note(value) if isinstance(value, Note) else value for name, value in note.values.items()}
+    return {"message": note.message, "values": values}
 
 
 def _evaluation(evaluation: Evaluation) -> dict[str, Any]:
@@ -237,8 +254,8 @@ def _write_predictions(run: PilotRun, path: Path) -> None:
         )
         for image, zero, tuned in zip(images, run.answers.zero_shot, run.answers.prolip, strict=True):
             writer.writerow(
-                [image.image_id, _cell(image.record.filename), _cell(names[image.label]), _cell(names[zero.predicted])]
-                + [f"{zero.confidence:.6f}", _cell(names[tuned.predicted]), f"{tuned.confidence:.6f}"]
+                [image.image_id, cell(image.record.filename), cell(names[image.label]), cell(names[zero.predicted])]
+                + [f"{zero.confidence:.6f}", cell(names[tuned.predicted]), f"{tuned.confidence:.6f}"]
                 + [f"{probability:.6f}" for probability in tuned.probabilities]
             )
 
@@ -246,14 +263,9 @@ def _write_predictions(run: PilotRun, path: Path) -> None:
 def _write_confusion(names: tuple[str, ...], evaluation: Evaluation, path: Path) -> None:
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["true class \\ answer", *map(_cell, names)])
+        writer.writerow(["true class \\ answer", *map(cell, names)])
         for name, row in zip(names, evaluation.confusion.counts_CC.tolist(), strict=True):
-            writer.writerow([_cell(name), *row])
-
-
-def _cell(text: str) -> str:
-    """User text as data: a spreadsheet would run a cell that begins like a formula."""
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+            writer.writerow([cell(name), *row])
 
 
 def _text(path: Path | None) -> str | None:

@@ -9,6 +9,7 @@ classes, always; the projector multiplies from the right. `pre_*` is raw, `image
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,6 +18,21 @@ if TYPE_CHECKING:
     import torch
 
     from prolip_core.errors import ImageError
+
+
+@dataclass(frozen=True)
+class Note:
+    """A sentence for a person: a `str.format` template in English and what fills it, apart, so that a screen can translate."""
+
+    message: str
+    values: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        return self.message.format(**self.values)
+
+    def __str__(self) -> str:
+        return self.text
 
 
 @dataclass(frozen=True)
@@ -34,6 +50,23 @@ class ImageRecord:
     height_px: int
     size_bytes: int
     phash: int
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How well a photo can be seen, measured on a small grey copy; `photo_quality` has the measures and their limits."""
+
+    sharpness: float
+    brightness: float
+    contrast: float
+
+
+@dataclass(frozen=True)
+class CheckedPhoto:
+    """A photo that was accepted and looked at."""
+
+    record: ImageRecord
+    quality: Quality
 
 
 @dataclass(frozen=True)
@@ -177,7 +210,7 @@ class TrainedProjector:
 
     projector: Projector
     lam: float
-    lam_note: str
+    lam_note: Note
     solver: str
     seconds: float
     stopped: bool

@@ -18,6 +18,7 @@ from prolip_core import backbones, dataset, pilot
 from prolip_core.catalogue import BackboneSpec
 from prolip_core.devices import Device
 from prolip_core.objective import Support
+from prolip_core.spec import PilotSpec
 from prolip_core.types import ImageRecord, LabelledImage, Prediction, Projector
 from tests import image_factory
 
@@ -70,10 +71,10 @@ def write_photos(root: Path, numbers: Mapping[str, Iterable[int]]) -> Path:
     return root
 
 
-TINY_SPEC = pilot.PilotSpec(backbone=BackboneSpec("tiny", "tiny"), device="cpu", precision="float32")
+TINY_SPEC = PilotSpec(backbone=BackboneSpec("tiny", "tiny"), device="cpu", precision="float32")
 
 
-def tiny_run(photos: dataset.PhotoSet, spec: pilot.PilotSpec = TINY_SPEC, **options: Any) -> pilot.PilotRun:
+def tiny_run(photos: dataset.PhotoSet, spec: PilotSpec = TINY_SPEC, **options: Any) -> pilot.PilotRun:
     """A whole pilot on the tiny CLIP, in tenths of a second."""
     with mock.patch.object(backbones, "load", load_tiny):
         return pilot.run(spec, photos, **options)

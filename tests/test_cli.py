@@ -17,8 +17,8 @@ import pandas as pd
 import pytest
 import torch
 
-from prolip_core import __version__, backbones, catalogue, cli, image_files, pilot, prompts, runs, sample
-from prolip_core.objective import FitConfig
+from prolip_core import __version__, backbones, catalogue, cli, image_files, prompts, runs, sample
+from prolip_core.spec import FitConfig, PilotSpec
 from prolip_core.types import Progress, Step
 from tests import fakes, image_factory
 from tests.conftest import REPOSITORY
@@ -256,7 +256,7 @@ def test_every_option_reaches_the_run(photos: Path, tmp_path: Path, capsys: pyte
 
 def test_the_defaults_are_those_of_the_engine() -> None:
     parsed = cli.build_parser().parse_args(["pilot", "TRAIN", "--out", "RUN"])
-    spec, fit = pilot.PilotSpec(), FitConfig()
+    spec, fit = PilotSpec(), FitConfig()
     assert (parsed.views, parsed.seed, parsed.device, parsed.precision) == (
         spec.n_views,
         spec.seed,

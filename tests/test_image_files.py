@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import gc
-import hashlib
 import os
 import random
 import threading
 import tracemalloc
-from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
 
-from prolip_core import config, image_files, images
+from prolip_core import config, image_files
 from prolip_core.errors import (
     DatasetError,
     EmptyImageError,
     ImageTooLargeError,
     NotAnImageError,
-    StorageError,
     UnreadableFileError,
 )
 from tests import bad_input_cases, image_factory
@@ -193,79 +190,6 @@ def test_folder_source_reads_again_and_finds_changes(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(UnreadableFileError, match="not there"):
         source.read(result.accepted[0].image_id)
-
-
-def test_store_keeps_reads_and_deletes(tmp_path: Path) -> None:
-    store = image_files.ContentStore(tmp_path / "store")
-    data = image_factory.jpeg(1)
-    record = image_files.add(store, data, "a.jpg")
-    assert record == images.check(data, "a.jpg")
-    assert store.read(record.image_id) == data and record.image_id in store
-    expected = tmp_path / "store" / record.image_id[:2] / record.image_id[2:4] / record.image_id
-    assert store.path(record.image_id) == expected
-    assert list(expected.parent.iterdir()) == [expected]  # nothing temporary is left
-    before = expected.stat().st_mtime_ns
-    assert store.put(data) == record.image_id and expected.stat().st_mtime_ns == before
-    store.delete(record.image_id)
-    store.delete(record.image_id)
-    assert record.image_id not in store
-    with pytest.raises(StorageError):
-        store.read(record.image_id)
-
-
-def test_refused_photo_is_not_kept(tmp_path: Path) -> None:
-    store = image_files.ContentStore(tmp_path / "store")
-    with pytest.raises(NotAnImageError):
-        image_files.add(store, b"just a text", "a.jpg")
-    assert not (tmp_path / "store").exists()
-
-
-def test_store_finds_and_heals_damage(tmp_path: Path) -> None:
-    store = image_files.ContentStore(tmp_path)
-    image_id = store.put(b"0123456789")
-    store.path(image_id).write_bytes(b"012345678X")
-    with pytest.raises(StorageError, match="damaged"):
-        store.read(image_id)
-    store.path(image_id).write_bytes(b"0123")  # a power cut while an older version wrote it
-    store.put(b"0123456789")
-    assert store.read(image_id) == b"0123456789"
-
-
-@pytest.mark.parametrize("image_id", ["", "../../etc/passwd", "A" * 64, "0" * 63, "0" * 64 + "\n"])
-def test_store_takes_only_ids(tmp_path: Path, image_id: str) -> None:
-    store = image_files.ContentStore(tmp_path)
-    assert image_id not in store
-    with pytest.raises(StorageError, match="not the id"):
-        store.path(image_id)
-
-
-def test_store_that_cannot_be_written_says_so(tmp_path: Path) -> None:
-    store = image_files.ContentStore(write(tmp_path / "file", b"in the way"))
-    with pytest.raises(StorageError, match="cannot be kept"):
-        store.put(b"data")
-
-
-def test_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
-    store = image_files.ContentStore(tmp_path)
-    in_the_way = store.path(hashlib.sha256(b"data").hexdigest())
-    (in_the_way / "folder").mkdir(parents=True)
-    with pytest.raises(StorageError, match="cannot be kept"):
-        store.put(b"data")
-    assert list(in_the_way.parent.iterdir()) == [in_the_way]
-
-
-def _put_many(folder: str, size: int) -> list[str]:
-    store = image_files.ContentStore(Path(folder))
-    return [store.put(bytes([seed]) * size) for seed in range(40)]
-
-
-def test_two_processes_write_the_same_photos_at_once(tmp_path: Path) -> None:
-    with get_context("spawn").Pool(2) as pool:
-        first, second = pool.starmap(_put_many, [(str(tmp_path), 200_000)] * 2, chunksize=1)
-    store = image_files.ContentStore(tmp_path)
-    assert first == second
-    assert [store.read(image_id) for image_id in first] == [bytes([seed]) * 200_000 for seed in range(40)]
-    assert sum(path.is_file() for path in tmp_path.rglob("*")) == 40
 
 
 def test_class_folders_walks_and_ignores(tmp_path: Path) -> None:

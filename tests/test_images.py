@@ -312,8 +312,12 @@ def test_threads_give_the_same_pixels() -> None:
     assert found == expected
 
 
-def test_thumbnail_is_a_small_webp_and_leaves_the_image_alone() -> None:
+def test_inspect_gives_record_thumbnail_and_grey_picture() -> None:
     image = factory.photo(2, 640, 480)
-    small = Image.open(io.BytesIO(images.thumbnail(image, 100)))
-    assert (small.format, small.size, image.size) == ("WEBP", (100, 75), (640, 480))
-    assert distance(small.convert("RGB"), image.resize((100, 75))) < 6
+    data = encoded(image, "PNG")
+    found = images.inspect(data, "a.png")
+    small = Image.open(io.BytesIO(found.thumbnail))
+    assert (small.format, small.size) == ("WEBP", (240, 180))
+    assert distance(small.convert("RGB"), image.resize((240, 180))) < 6
+    assert found.grey_HW.shape == (180, 240) and found.grey_HW.dtype == np.uint8
+    assert found.record == images.check(data, "a.png")

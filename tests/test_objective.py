@@ -7,9 +7,10 @@ import math
 import pytest
 import torch
 
-from prolip_core import objective
+from prolip_core import objective, spec
 from prolip_core.errors import ConfigError, FitError, NonFiniteLossError
-from prolip_core.objective import FitConfig, Support
+from prolip_core.objective import Support
+from prolip_core.spec import FitConfig
 from prolip_core.types import Projector, Step
 from tests.fakes import few_shot_problem
 
@@ -89,10 +90,10 @@ def test_unequal_counts_give_every_class_the_same_share() -> None:
 
 
 def test_lam_words() -> None:
-    assert objective.lam_value("1/N", 4) == 0.25
-    assert objective.lam_value("1/N2", 4) == 0.0625
-    assert objective.lam_value(0, 4) == 0.0
-    assert objective.lam_value("0.5", 4) == 0.5
+    assert spec.lam_value("1/N", 4) == 0.25
+    assert spec.lam_value("1/N2", 4) == 0.0625
+    assert spec.lam_value(0, 4) == 0.0
+    assert spec.lam_value("0.5", 4) == 0.5
 
 
 @pytest.mark.parametrize("lam", ["", "N", "-1", "nan", "inf", -0.1, float("nan")])

@@ -27,8 +27,9 @@ from prolip_core.errors import (
     UnknownBackboneError,
     WeightsNotFoundError,
 )
-from prolip_core.objective import FitConfig, Support
-from prolip_core.pilot import PilotRun, PilotSpec
+from prolip_core.objective import Support
+from prolip_core.pilot import PilotRun
+from prolip_core.spec import FitConfig, PilotSpec
 from prolip_core.types import Prediction, Progress, Projector
 from tests import fakes, image_factory
 
@@ -234,7 +235,7 @@ def test_a_copy_of_a_training_photo_is_left_out_of_the_test(folders: tuple[Path,
     assert {image.record.filename for image in run.split.dropped} == dropped
     assert set(runs.as_dict(run)["dropped_test_files"]) == dropped
     assert run.prolip.count == run.zero_shot.count == 2
-    assert any("near-duplicates of, training photos (number: 2)" in warning for warning in run.warnings)
+    assert any("near-duplicates of, training photos (number: 2)" in str(note) for note in run.warnings)
 
 
 def test_a_test_that_is_a_copy_of_the_training_proves_nothing(folders: tuple[Path, Path]) -> None:
@@ -369,7 +370,7 @@ def test_class_names_that_the_backbone_cannot_read_are_told(folders: tuple[Path,
     class_list = tmp_path / "classes.csv"
     class_list.write_text("class,display_name,prompt_names\nbolt,ボルト,bolt\nnut,ナット,\nwasher,座金,\n", "utf-8")
     named = dataset.read_folders(*folders, class_list)
-    (warning,) = fakes.tiny_run(named, _with_backbone()).warnings
+    (warning,) = map(str, fakes.tiny_run(named, _with_backbone()).warnings)
     assert "reads English only" in warning
     assert "ナット, 座金" in warning
     assert "ボルト" not in warning
@@ -378,13 +379,13 @@ def test_class_names_that_the_backbone_cannot_read_are_told(folders: tuple[Path,
 
 def test_a_licence_against_commercial_use_is_told(photos: PhotoSet) -> None:
     spec = _with_backbone(commercial_use=False, licence="Research only.")
-    (warning,) = fakes.tiny_run(photos, spec).warnings
+    (warning,) = map(str, fakes.tiny_run(photos, spec).warnings)
     assert "forbids commercial use: Research only." in warning
 
 
 def test_a_class_without_a_test_photo_is_told_and_divides_nothing_by_zero(photos: PhotoSet) -> None:
     run = fakes.tiny_run(replace(photos, query=tuple(image for image in photos.query if image.label != 1)))
-    (warning,) = run.warnings
+    (warning,) = map(str, run.warnings)
     assert warning.startswith("No test photo of: nut.")
     assert (run.prolip.per_class[1].count, run.prolip.per_class[1].recall) == (0, None)
     assert run.prolip.confusion.counts_CC.shape == (3, 3)
@@ -404,7 +405,7 @@ def test_progress_runs_through_every_stage_up_to_its_total(photos: PhotoSet, tes
         on_progress=seen.append,
         on_step=lambda step: steps.append(step.step),
     )
-    expected = {"features": 28 if test else 18}
+    expected = {"load": 1, "features": 28 if test else 18}
     if not test:
         expected["cross_validation"] = pilot.CROSS_VALIDATION_FOLDS * pilot.CROSS_VALIDATION_REPEATS
     assert {one.stage: one.total for one in seen} == expected
@@ -499,7 +500,7 @@ def test_the_largest_seed_works_in_every_part(tmp_path: Path) -> None:
     pilot.check(PilotSpec(seed=pilot.MAX_SEED))
     few = dataset.read_folders(fakes.write_photos(tmp_path, {"bolt": range(3), "nut": range(3)}))
     run = fakes.tiny_run(few, _spec(seed=pilot.MAX_SEED, n_views=2))
-    assert (run.prolip.count, run.trained.lam_note.split(",")[-1]) == (
+    assert (run.prolip.count, run.trained.lam_note.text.split(",")[-1]) == (
         6,
         " chosen by cross-validation on the training photos",
     )

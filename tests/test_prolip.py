@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from prolip_core import lam, objective, prolip, solvers, splits
-from prolip_core.objective import FitConfig, Support
+from prolip_core import lam, prolip, solvers, spec, splits
+from prolip_core.objective import Support
+from prolip_core.spec import FitConfig
 from prolip_core.types import Projector
 from tests.fakes import few_shot_problem
 
@@ -57,7 +58,7 @@ def test_auto_falls_back_to_one_over_n_with_two_photos_in_a_class() -> None:
     choice = lam.choose(support, initial, text_CD, SCALE, seed=0)
     assert choice.lam == pytest.approx(1 / 4)
     assert choice.tried == ()
-    assert "the smallest class has 2" in choice.note
+    assert "the smallest class has 2" in choice.note.text
 
 
 def test_near_duplicates_do_not_count_as_photos_for_auto() -> None:
@@ -107,4 +108,4 @@ def test_a_setting_of_lam_is_used_as_it_is() -> None:
     support, text_CD, initial = few_shot_problem((4, 4))
     for setting, value in (("1/N", 0.25), ("1/N2", 0.0625), (0.7, 0.7), ("0", 0.0)):
         assert prolip.fit(support, text_CD, initial, SCALE, FitConfig(lam=setting)).lam == pytest.approx(value)
-        assert objective.lam_value(setting, 4) == pytest.approx(value)
+        assert spec.lam_value(setting, 4) == pytest.approx(value)

@@ -16,7 +16,7 @@ from prolip_core.dataset import PhotoSet
 from prolip_core.errors import ImageError
 from prolip_core.pilot import PilotRun
 from prolip_core.prompts import make_class
-from prolip_core.types import Prediction, RejectedFile
+from prolip_core.types import Note, Prediction, RejectedFile
 from tests import fakes
 
 CLASSES = ("bolt", "nut", "washer")
@@ -155,7 +155,7 @@ def test_warnings_refused_files_and_the_path_are_told(run: PilotRun) -> None:
     error = ImageError("{filename} is odd.", filename="bolt/x.jpg", remedy="Take it out.")
     told = replace(
         run,
-        warnings=("Mind the step.", "Mind the gap."),
+        warnings=(Note("Mind the step."), Note("Mind the gap.")),
         photos=replace(run.photos, rejected=(RejectedFile("bolt/x.jpg", error),)),
     )
     text = _text(told)
@@ -188,7 +188,7 @@ def test_markup_and_control_characters_in_names_are_shown_and_not_obeyed(run: Pi
             classes=tuple(make_class(name) for name in names),
             rejected=(RejectedFile(error.filename, error),),
         ),
-        warnings=(f"No test photo of: {EVIL}.",),
+        warnings=(Note("No test photo of: {names}.", {"names": EVIL}),),
     )
     evil = _with_answers(evil, [0] * 11, [1] * 7 + [0] * 4)
     text = _text(evil)

@@ -123,6 +123,7 @@ def test_a_run_without_test_photos_tells_how_it_was_measured(photos: PhotoSet, t
         "folds": 3,
         "accuracies": list(how.accuracies),
         "reported_repeat": how.reported_repeat,
+        "planned_repeats": 3,
     }
     table = pd.read_csv(tmp_path / "predictions.csv")
     assert table["image_id"].tolist() == [image.image_id for image in crossed.split.support]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from prolip_core import prolip
-from prolip_core.objective import FitConfig
+from prolip_core.spec import FitConfig
 from prolip_core.types import TrainedProjector
 from tests.benchmarks.problems import LOGIT_SCALE, clip_like
 

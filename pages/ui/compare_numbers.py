@@ -1,0 +1,139 @@
+"""The headline: two numbers on the same photos, their difference in plain words, and the photos that changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from pages.ui import cached, components
+from pages.ui.run_choice import Chosen
+from pages.ui.text import _, _n, number, percent, safe
+from prolip_core import charts, storage
+from prolip_core.comparison import Flip
+from prolip_core.metrics import Evaluation
+
+COLUMNS = 4
+
+
+def show(chosen: Chosen) -> None:
+    """On which photos, the two numbers, the difference."""
+    _measured_on(chosen)
+    first, second = st.columns(2)
+    with first.container(border=True):
+        _number(chosen.first_name, chosen.compared.first)
+    with second.container(border=True):
+        _number(chosen.second_name, chosen.compared.second)
+    st.markdown(_difference(chosen))
+    st.altair_chart(ranges(chosen), width="stretch", key="ranges", theme=None)
+
+
+def ranges(chosen: Chosen) -> charts.Chart:
+    """The two numbers with their likely ranges as a picture."""
+    rows = [
+        (name, found.accuracy, *found.accuracy_interval)
+        for name, found in ((chosen.first_name, chosen.compared.first), (chosen.second_name, chosen.compared.second))
+    ]
+    return charts.accuracy_ranges(rows, _("How often it was right (bar: likely range, 95 %)"))
+
+
+def _measured_on(chosen: Chosen) -> None:
+    count = chosen.compared.second.count
+    if chosen.is_two_runs:
+        text = _n(
+            "Measured on the **{count}** photo that both results have measured.",
+            "Measured on the **{count}** photos that both results have measured.",
+            count,
+        )
+        if chosen.compared.left_out:
+            text += " " + _n(
+                "{count} photo is left out, because only one of them has it, or in another class.",
+                "{count} photos are left out, because only one of them has them, or in another class.",
+                chosen.compared.left_out,
+            )
+    elif chosen.run.summary.evaluation == "test":
+        text = _n(
+            "Measured on **{count}** test photo that nothing was learnt or chosen from.",
+            "Measured on **{count}** test photos that nothing was learnt or chosen from.",
+            count,
+        )
+    else:
+        text = _n(
+            "Measured by cross-validation: your **{count}** photo was answered by a training that had not seen it.",
+            "Measured by cross-validation: each of your **{count}** photos was answered by a training that had not seen it or a "
+            "near-copy of it.",
+            count,
+        )
+    st.info(text)
+
+
+def _number(name: str, found: Evaluation) -> None:
+    low, high = found.accuracy_interval
+    st.markdown(f"**{safe(name, 100)}**")
+    st.markdown(f"## {_('{correct} of {count} right', correct=number(found.correct), count=number(found.count))}")
+    st.markdown(
+        _("{share} · likely {low}–{high}", share=percent(found.accuracy), low=percent(low), high=percent(high)),
+        help=_(
+            "With other photos of the same kind the share would lie in this range in 95 of 100 cases (Wilson's interval). "
+            "More test photos make it narrower."
+        ),
+    )
+
+
+def _difference(chosen: Chosen) -> str:
+    compared = chosen.compared
+    if compared.luck == "same":
+        return _("No difference: the same photos are right.")
+    words = {
+        "very unlikely": _("This is very unlikely to be luck."),
+        "unlikely": _("This is unlikely to be luck."),
+        "possible": _("This could well be luck: more test photos would tell."),
+    }
+    points = _("**{points} percentage points**", points=f"{compared.points:+.1f}")
+    counts = _(
+        "{right} photos put right, {wrong} put wrong.",
+        right=number(len(compared.put_right)),
+        wrong=number(len(compared.put_wrong)),
+    )
+    test = _("(Exact McNemar test, p = {p})", p=f"{compared.p:.2g}")
+    return f"{points}: {counts} {words[compared.luck]} {test}"
+
+
+def flips(project_id: str, chosen: Chosen) -> None:
+    """The photos that only one of the two answered rightly."""
+    for title, found, key in (
+        (_("Put right"), chosen.compared.put_right, "right"),
+        (_("Put wrong"), chosen.compared.put_wrong, "wrong"),
+    ):
+        st.subheader(f"{title} ({number(len(found))})", anchor=False)
+        if not found:
+            st.caption(_("No photo."))
+            continue
+        _grid(chosen, components.page_of(found, key=f"flips_{key}"), project_id)
+
+
+def _grid(chosen: Chosen, found: Sequence[Flip], project_id: str) -> None:
+    names = chosen.compared.class_names
+    there = {photo.image_id for photo in storage.photos.list_(cached.database(), project_id)}
+    for start in range(0, len(found), COLUMNS):
+        for column, flip in zip(st.columns(COLUMNS), found[start : start + COLUMNS], strict=False):
+            with column:
+                components.picture(flip.image_id if flip.image_id in there else None)
+                st.caption(
+                    "  \n".join(
+                        [
+                            safe(chosen.run.filenames.get(flip.image_id, ""), 40),
+                            _("Truth: **{name}**", name=safe(names[flip.first.label])),
+                            _(
+                                "Before: {name} ({share})",
+                                name=safe(names[flip.first.predicted]),
+                                share=percent(flip.first.confidence),
+                            ),
+                            _(
+                                "After: {name} ({share})",
+                                name=safe(names[flip.second.predicted]),
+                                share=percent(flip.second.confidence),
+                            ),
+                        ]
+                    )
+                )

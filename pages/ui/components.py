@@ -1,0 +1,106 @@
+"""Pieces that several pages share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import streamlit as st
+
+from pages.ui import cached, registry, session
+from pages.ui.text import _, safe, short
+from prolip_core import storage
+from prolip_core.guide import Step
+from prolip_core.storage.records import Photo
+
+GRID_COLUMNS = 6
+PAGE_SIZE = 24
+
+T = TypeVar("T")
+
+
+def page_head(title: str, intro: str) -> None:
+    """Title of a page, and in a sentence or two what is done here."""
+    st.title(title, anchor=False)
+    st.markdown(intro)
+
+
+def next_step(step: Step, label: str, blocked: str | None = None) -> None:
+    """The end of every page: a button to the next one, or why it has to wait. `blocked` is Markdown already."""
+    st.divider()
+    if st.button(label, type="primary", disabled=blocked is not None, key=f"next_{step}"):
+        st.switch_page(registry.file_of(step), query_params=session.address())
+    if blocked is not None:
+        st.caption(_("The button is off because: {reason}", reason=blocked))
+
+
+def thumbnail(image_id: str) -> str | None:
+    """The file of a photo's small copy, None where it is missing."""
+    path: Path = cached.thumbnail_store().path(image_id)
+    return str(path) if path.is_file() else None
+
+
+def picture(image_id: str | None) -> None:
+    """A photo's small copy, or a word where it is missing."""
+    path = None if image_id is None else thumbnail(image_id)
+    if path is None:
+        st.caption(_("(no preview)"))
+    else:
+        st.image(path, width="stretch")
+
+
+def photo_grid(
+    photos: Sequence[Photo],
+    *,
+    key: str,
+    caption: Callable[[Photo], str] = lambda photo: safe(photo.record.filename, 24),
+    columns: int = GRID_COLUMNS,
+    all_ticked: bool = False,
+) -> list[int]:
+    """Photos side by side, each with a box to tick; gives the ids of the ticked ones. Call inside a form to tick many at once."""
+    ticked: list[int] = []
+    for start in range(0, len(photos), columns):
+        for column, photo in zip(st.columns(columns), photos[start : start + columns], strict=False):
+            with column:
+                picture(photo.image_id)
+                if st.checkbox(
+                    caption(photo),
+                    key=f"{key}_{all_ticked}_{photo.id}",
+                    value=all_ticked,
+                    help=short(photo.record.filename, 200).replace("`", "'"),
+                ):
+                    ticked.append(photo.id)
+    return ticked
+
+
+def page_of(items: Sequence[T], *, key: str, size: int = PAGE_SIZE) -> Sequence[T]:
+    """The part of a long list that is shown, with the means to turn pages under it."""
+    pages = -(-len(items) // size)
+    if pages <= 1:
+        return items
+    number = st.pagination(pages, key=key)
+    return items[(number - 1) * size : number * size]
+
+
+def undo_button(project_id: str, key: str) -> None:
+    """Takes the last change of photos or classes back; says which one that is."""
+    kind = storage.undo.available(cached.database(), project_id)
+    words = {
+        "add": _("Photos were added"),
+        "move": _("Photos were moved to another class"),
+        "role": _("Photos were moved between training and test"),
+        "exclude": _("Photos were excluded"),
+        "restore": _("Photos were taken in again"),
+        "delete": _("Photos were deleted"),
+        "classes": _("Classes were changed"),
+    }
+    if st.button(_("Undo"), key=key, disabled=kind is None, help=words.get(kind or "", _("There is nothing to undo."))):
+        storage.undo.take_back(cached.database(), project_id)
+        session.say_later(_("Taken back: {what}", what=words.get(kind or "", "")))
+        st.rerun()
+
+
+def bullet_list(lines: Iterable[str]) -> None:
+    """Lines that are Markdown already, as a list."""
+    st.markdown("\n".join(f"- {line}" for line in lines))

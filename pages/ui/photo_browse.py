@@ -1,0 +1,151 @@
+"""The photos that are there: by class and use, page by page, with everything that can be done with the ticked ones."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import streamlit as st
+
+from pages.ui import cached, components, guards, photo_add, session
+from pages.ui.text import _, _n, number, safe, short
+from prolip_core import images, storage
+from prolip_core.storage.records import ClassRow, Photo
+
+ALL = 0
+LARGE_SIDE_PX = 1600
+
+
+@guards.fragment()
+def show(project_id: str, classes: Sequence[ClassRow], photos: Sequence[Photo]) -> None:
+    """Filters, the grid, the actions. Turning pages and filtering draws only this part anew."""
+    names = {row.id or ALL: row.display_name for row in classes}
+    chosen_class = _class_filter(names, photos)
+    use = _use_filter(photos)
+    shown = [photo for photo in photos if chosen_class in (ALL, photo.class_id) and _has_use(photo, use)]
+    row = next((row for row in classes if row.id == chosen_class), None)
+    if row is not None:
+        photo_add.add_to_class(project_id, row)
+    if not shown:
+        st.info(_("There is no photo here yet. Drop some anywhere on this page."))
+        return
+    part = components.page_of(shown, key=f"photos_page_{chosen_class}_{use}")
+    tick_all = st.checkbox(_("Tick all on this page"), key=f"tick_all_{chosen_class}_{use}")
+    with st.form("photo_actions", border=False):
+        ticked = components.photo_grid(
+            part,
+            key=f"photo_{session.round_of('ticks')}",
+            caption=lambda photo: _caption(photo, names, chosen_class),
+            all_ticked=tick_all,
+        )
+        _actions(ticked, names)
+
+
+def _class_filter(names: dict[int, str], photos: Sequence[Photo]) -> int:
+    counts = Counter(photo.class_id for photo in photos if not photo.excluded)
+
+    def label(class_id: int) -> str:
+        if class_id == ALL:
+            return _("All classes ({count})", count=number(sum(counts.values())))
+        return f"{short(names[class_id], 40)} ({number(counts[class_id])})"
+
+    return st.selectbox(_("Class"), [ALL, *names], format_func=label, key="photos_class") or ALL
+
+
+def _use_filter(photos: Sequence[Photo]) -> str:
+    words = {
+        "all": _("All"),
+        "train": _("To learn from"),
+        "test": _("To test on"),
+        "excluded": _("Excluded"),
+    }
+    counts = {use: sum(_has_use(photo, use) for photo in photos) for use in words}
+    chosen = st.segmented_control(
+        _("Use"),
+        list(words),
+        default="all",
+        format_func=lambda use: f"{words[use]} ({number(counts[use])})",
+        key="photos_use",
+        label_visibility="collapsed",
+    )
+    return chosen or "all"
+
+
+def _has_use(photo: Photo, use: str) -> bool:
+    if use == "excluded":
+        return photo.excluded
+    return (not photo.excluded and use in ("all", photo.role)) or (use == "all" and photo.excluded)
+
+
+def _caption(photo: Photo, names: dict[int, str], chosen_class: int) -> str:
+    words = [] if chosen_class else [safe(names.get(photo.class_id, ""), 16)]
+    if photo.excluded:
+        words.append(f":orange-badge[{_('excluded')}]")
+    elif photo.role == "test":
+        words.append(f":blue-badge[{_('test')}]")
+    return " ".join([safe(photo.record.filename, 18), *words])
+
+
+def _actions(ticked: list[int], names: dict[int, str]) -> None:
+    db = cached.database()
+    target_column, move_column = st.columns([3, 2], vertical_alignment="bottom")
+    target = target_column.selectbox(
+        _("Move the ticked photos to"), list(names), format_func=lambda id_: short(names[id_]), key="move_target"
+    )
+    moved = move_column.form_submit_button(_("Move"), width="stretch")
+    buttons = st.columns(6)
+    pressed = {
+        "exclude": buttons[0].form_submit_button(
+            _("Exclude"), width="stretch", help=_("The photos stay, but are not used.")
+        ),
+        "restore": buttons[1].form_submit_button(_("Take in again"), width="stretch"),
+        "test": buttons[2].form_submit_button(_("Use to test"), width="stretch"),
+        "train": buttons[3].form_submit_button(_("Use to learn"), width="stretch"),
+        "large": buttons[4].form_submit_button(_("Enlarge"), width="stretch"),
+        "delete": buttons[5].form_submit_button(
+            _("Delete"),
+            width="stretch",
+            help=_("Can be undone for 10 minutes; then the files are removed from the disk."),
+        ),
+    }
+    action = "move" if moved else next((name for name, is_pressed in pressed.items() if is_pressed), None)
+    if action is None:
+        return
+    if not ticked:
+        st.warning(_("Tick the photos first."))
+        return
+    if action == "large":
+        _enlarge(ticked)
+        return
+    with guards.told():
+        if action == "move" and target:
+            storage.photos.move(db, ticked, target)
+        elif action == "exclude":
+            storage.photos.exclude(db, ticked)
+        elif action == "restore":
+            storage.photos.restore(db, ticked)
+        elif action in ("test", "train"):
+            storage.photos.set_role(db, ticked, "test" if action == "test" else "train")
+        elif action == "delete":
+            storage.photos.delete(db, ticked)
+        session.say_later(_n("Done: {count} photo.", "Done: {count} photos.", len(ticked)))
+        session.next_round("ticks")
+        st.rerun()
+
+
+def _enlarge(photo_ids: list[int]) -> None:
+    """The photos as they are, one below the other."""
+    project_id = session.project_id()
+    photos = {photo.id: photo for photo in storage.photos.list_(cached.database(), project_id or "")}
+
+    @st.dialog(_("Photos"), width="large")
+    def dialog() -> None:
+        for photo_id in photo_ids[: components.GRID_COLUMNS]:
+            photo = photos[photo_id]
+            with guards.told():
+                data = cached.photo_store().read(photo.image_id)
+                image = images.decode(data, photo.record.filename, min_side_px=LARGE_SIDE_PX // 2)
+                image.thumbnail((LARGE_SIDE_PX, LARGE_SIDE_PX))
+                st.image(image, caption=safe(photo.record.filename), width="stretch")
+
+    dialog()

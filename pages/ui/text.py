@@ -1,0 +1,82 @@
+"""Words on the screen: every one goes through `_` or `_n`, every piece of user text inside Markdown through `safe`."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+from pages.ui import session
+from prolip_core import i18n
+from prolip_core.errors import ProLIPError
+from prolip_core.types import Note
+
+SHOWN_CHARACTERS = 60
+_SPECIAL = re.compile(r"([!-/:-@\[-`{-~])")
+_ADDRESS = re.compile(r"(https?|www|@)", re.IGNORECASE)
+_STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def translator() -> i18n.Translator:
+    return i18n.translator(session.language())
+
+
+def _(message: str, **values: object) -> str:
+    """The message in the user's language, its {placeholders} filled."""
+    return translator().text(message, **values)
+
+
+def _n(one: str, many: str, count: int, **values: object) -> str:
+    """Like `_`, in the form that fits the number; {count} is filled with it."""
+    return translator().plural(one, many, count, **values)
+
+
+def note(sentence: Note) -> str:
+    """A sentence of the engine in the user's language; user text in it is made safe for Markdown."""
+    return translator().note(Note(sentence.message, {key: _value(value) for key, value in sentence.values.items()}))
+
+
+def error(problem: ProLIPError, *, is_markdown: bool = True) -> tuple[str, str]:
+    """Reason and remedy in the user's language, safe for where they are shown."""
+    reason, remedy = translator().error(problem)
+    show = safe if is_markdown else short
+    return show(reason, 1000), show(remedy, 1000)
+
+
+def safe(text: str, limit: int = SHOWN_CHARACTERS) -> str:
+    """User text as data for Markdown: cut to `limit`, on one line, every punctuation mark escaped, so that no link, picture,
+    emphasis, formula, colour, icon or HTML comes of it; changes of direction are taken out. An invisible joiner keeps addresses
+    from becoming links, which happens after the escapes are read."""
+    return _SPECIAL.sub(r"\\\1", _ADDRESS.sub("\\1\u2060", short(text, limit)))
+
+
+def short(text: str, limit: int = SHOWN_CHARACTERS) -> str:
+    """User text for places that do not read Markdown: on one line, cut to `limit` characters."""
+    line = " ".join(_STEERING.sub(" ", text).split())
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def date(moment: datetime) -> str:
+    return translator().date(moment)
+
+
+def percent(fraction: float, decimals: int = 0) -> str:
+    return translator().percent(fraction, decimals)
+
+
+def number(value: float) -> str:
+    return translator().number(value)
+
+
+def right_of(correct: int, count: int, low: float, high: float) -> str:
+    """An accuracy the way it is always shown: with its count and its likely range."""
+    return _(
+        "{correct} of {count} right (likely {low}–{high})",
+        correct=number(correct),
+        count=number(count),
+        low=percent(low),
+        high=percent(high),
+    )
+
+
+def _value(value: object) -> object:
+    return safe(value) if isinstance(value, str) else value

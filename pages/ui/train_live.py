@@ -1,0 +1,141 @@
+"""A training as it happens: the queue, what is being done, the curve, and Stop."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import streamlit as st
+
+from pages.ui import cached, guards
+from pages.ui.text import _, _n, number, percent, safe, translator
+from prolip_core import charts, storage
+from prolip_core.storage.records import Job
+
+POLL_S = 1.0
+LAST_STEPS = 100
+CHART_POINTS = 400
+
+
+def show(job: Job) -> None:
+    """Draws the job and keeps drawing until it has ended; then the whole page runs once more."""
+    _watch(job.id)
+
+
+@guards.fragment(run_every=POLL_S)
+def _watch(job_id: str) -> None:
+    job = storage.jobs.get(cached.database(), job_id)
+    if job is None or not job.is_live:
+        st.rerun()
+    with st.container(border=True):
+        if job.state == "queued":
+            _waiting(job)
+        else:
+            _working(job)
+        _stop(job)
+        if job.n_steps:
+            curve(job)
+
+
+def _waiting(job: Job) -> None:
+    ahead = storage.jobs.ahead(cached.database(), job.id)
+    if ahead:
+        st.info(
+            _n(
+                "Waiting in the queue: {count} training is ahead of yours.",
+                "Waiting in the queue: {count} trainings are ahead of yours.",
+                ahead,
+            )
+        )
+    else:
+        st.info(_("Starting. The first training after the start of the program takes a few seconds longer."))
+
+
+def _working(job: Job) -> None:
+    st.markdown(f"**{_stage(job)}**")
+    if job.total:
+        st.progress(min(1.0, job.done / job.total), text=_amount(job))
+    elapsed_s = (datetime.now(UTC) - (job.started_at or job.created_at)).total_seconds()
+    st.caption(
+        _(
+            "Running for {elapsed} on {device}",
+            elapsed=translator().duration(elapsed_s),
+            device=safe(job.used_device or job.device),
+        )
+    )
+
+
+def _stage(job: Job) -> str:
+    return {
+        "sample": _("Making the sample photos"),
+        "load": _("Loading the model"),
+        "features": _("Reading the photos"),
+        "lambda": _("Choosing how far the model may move (λ)"),
+        "fit": _("Fine-tuning"),
+        "cross_validation": _("Measuring by cross-validation"),
+        "save": _("Saving"),
+    }.get(job.stage, _("Preparing"))
+
+
+def _amount(job: Job) -> str:
+    parts = [_("{done} of {total}", done=number(job.done), total=number(job.total))]
+    if job.per_second > 0 and job.stage in ("features", "sample"):
+        parts.append(_("{rate} photos per second", rate=number(round(job.per_second, 1))))
+    if job.left_s is not None:
+        parts.append(_("{time} left", time=translator().duration(job.left_s)))
+    return " · ".join(parts)
+
+
+def _stop(job: Job) -> None:
+    asked = job.stop_requests > 0
+    if st.button(_("Stop"), key=f"stop_{job.id}", disabled=asked and job.stage != "cross_validation"):
+        storage.jobs.request_stop(cached.database(), job.id)
+        st.rerun(scope="fragment")
+    if asked:
+        st.caption(_("Stopping …"))
+    elif job.stage == "fit":
+        st.caption(_("Stop keeps the best state so far and measures it."))
+    else:
+        st.caption(_("Stop ends the work now; your photos and earlier results stay as they are."))
+
+
+def curve(job: Job) -> None:
+    """The loss against the step, with what to show of it."""
+    columns = st.columns([2, 1, 1])
+    part = columns[0].segmented_control(
+        _("Show"),
+        ["all", "last"],
+        default="all",
+        format_func=lambda code: _("All steps") if code == "all" else _("Last {count} steps", count=number(LAST_STEPS)),
+        key=f"curve_part_{job.id}",
+        label_visibility="collapsed",
+    )
+    log = columns[1].toggle(_("Logarithmic scale"), key=f"curve_log_{job.id}")
+    last = LAST_STEPS if part == "last" else None
+    steps = storage.jobs.steps(
+        cached.database(), job.id, max(0, job.n_steps - (last or job.n_steps)), at_most=CHART_POINTS
+    )
+    if not steps:
+        return
+    now = steps[-1]
+    columns[2].caption(_("Step {step} of at most {total}", step=number(now.step), total=number(now.total_steps)))
+    texts = loss_texts()
+    st.altair_chart(charts.live_loss(steps, texts, log=bool(log)), key=f"curve_{job.id}", width="stretch", theme=None)
+    st.altair_chart(charts.live_accuracy(steps, texts), key=f"accuracy_{job.id}", width="stretch", theme=None)
+    st.caption(
+        _(
+            "Loss {loss}; right on {share} of the training photos, which it has seen: this says nothing about new photos.",
+            loss=number(round(now.loss, 4)),
+            share=percent(now.support_accuracy),
+        )
+    )
+
+
+def loss_texts() -> charts.LossTexts:
+    """The words on a loss chart."""
+    return charts.LossTexts(
+        step=_("Step"),
+        loss=_("Loss"),
+        cross_entropy=_("Error on the training photos (cross-entropy)"),
+        penalty=_("Distance from the original model (penalty)"),
+        support_accuracy=_("Right on the training photos"),
+    )

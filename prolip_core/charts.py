@@ -1,0 +1,348 @@
+"""Results → figures. Pure functions: numbers and words in, an Altair chart (or a Plotly figure) out; every word is an argument.
+
+Classes are told apart by their position, never by their name: names may be long, equal-looking, or hold anything. The colours are
+ColorBrewer's "Blues" and two of Okabe and Ito's set, which colour-blind people can tell apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from prolip_core.types import Step
+
+Chart = alt.LayerChart
+"""What the functions here give; Altair's own functions promise less."""
+
+FONT = "'Source Sans', 'Hiragino Sans', 'Yu Gothic UI', Meiryo, 'Noto Sans CJK JP', 'Noto Sans JP', sans-serif"
+BEFORE, AFTER, RIGHT, INK, GRID = "#E69F00", "#0072B2", "#009E73", "#1a2230", "#d7dde5"
+BLUES = ["#f5f9fd", "#c6dbef", "#6baed6", "#2171b5", "#08306b"]
+ORANGES = ["#fff7ee", "#fdd0a2", "#fd8d3c", "#d94801", "#7f2704"]
+"""Both begin almost white, so that empty cells are calm."""
+
+LABEL_CHARACTERS = 16
+MAX_POINTS = 400
+CELL = "cell"
+"""Name of the selection of a confusion matrix; its event holds `true` and `answer`, positions of classes."""
+
+
+@dataclass(frozen=True)
+class MatrixTexts:
+    """Words of a confusion matrix. `share`: of the photos of the true class."""
+
+    title: str
+    true: str
+    answer: str
+    photos: str
+    share: str
+
+
+@dataclass(frozen=True)
+class LossTexts:
+    """Words of a training curve."""
+
+    step: str
+    loss: str
+    cross_entropy: str
+    penalty: str
+    support_accuracy: str
+
+
+def confusion(
+    counts_CC: np.ndarray, class_names: Sequence[str], texts: MatrixTexts, *, percent: bool, scale_max: float
+) -> Chart:
+    """A confusion matrix: rows are true classes, columns answers. Two matrices are comparable if `scale_max` (photos, or 1 for
+    shares) is the same. The diagonal is framed, so that it does not take colour to find it."""
+    n_classes = len(class_names)
+    side = _cell_side(n_classes)
+    shares_CC = counts_CC / np.maximum(1, counts_CC.sum(axis=1, keepdims=True))
+    values_CC = shares_CC if percent else counts_CC
+    names = [_cut(name, 200) for name in class_names]
+    data = pd.DataFrame(
+        [
+            {
+                "true": i,
+                "answer": j,
+                "true_name": names[i],
+                "answer_name": names[j],
+                "value": float(values_CC[i, j]),
+                "photos": int(counts_CC[i, j]),
+                "share": float(shares_CC[i, j]),
+                "label": _cell_label(float(values_CC[i, j]), percent),
+                "dark": bool(values_CC[i, j] > 0.55 * scale_max),
+                "diagonal": i == j,
+            }
+            for i in range(n_classes)
+            for j in range(n_classes)
+        ]
+    )
+    labels = _label_expression([_cut(name, LABEL_CHARACTERS) for name in class_names])
+    axis: dict[str, Any] = {
+        "labelExpr": labels,
+        "labelLimit": 160,
+        "domain": False,
+        "ticks": False,
+        "labelColor": INK,
+        "titleColor": INK,
+    }
+    x = alt.X("answer:O", title=texts.answer, axis=alt.Axis(orient="top", labelAngle=-45, **axis))
+    y = alt.Y("true:O", title=texts.true, axis=alt.Axis(**axis))
+    picked = alt.selection_point(name=CELL, fields=["true", "answer"], on="click", toggle=False)
+    base = alt.Chart(data).encode(x=x, y=y)
+    cells = (
+        base.mark_rect(cursor="pointer")
+        .encode(
+            color=alt.Color(
+                "value:Q", scale=alt.Scale(range=BLUES, domain=[0, max(scale_max, 1e-9)], clamp=True), legend=None
+            ),
+            stroke=alt.when(picked, empty=False).then(alt.value("#D55E00")).otherwise(alt.value("white")),
+            strokeWidth=alt.when(picked, empty=False).then(alt.value(4)).otherwise(alt.value(1)),
+            tooltip=[
+                alt.Tooltip("true_name:N", title=texts.true),
+                alt.Tooltip("answer_name:N", title=texts.answer),
+                alt.Tooltip("photos:Q", title=texts.photos),
+                alt.Tooltip("share:Q", title=texts.share, format=".0%"),
+            ],
+        )
+        .add_params(picked)
+    )
+    frame = base.transform_filter("datum.diagonal").mark_rect(
+        fill=None, stroke=INK, strokeWidth=1.5, strokeDash=[3, 2], tooltip=None
+    )
+    layers: list[alt.Chart] = [cells, frame]
+    if side >= 18:
+        layers.append(
+            base.transform_filter("datum.photos > 0")
+            .mark_text(fontSize=min(14, side // 3 + 3), fontWeight=600, tooltip=None)
+            .encode(text="label:N", color=alt.when("datum.dark").then(alt.value("white")).otherwise(alt.value(INK)))
+        )
+    return _plain(alt.layer(*layers).properties(width=side * n_classes, height=side * n_classes, title=texts.title))
+
+
+def live_loss(steps: Sequence[Step], texts: LossTexts, *, log: bool) -> Chart:
+    """The training curve while it grows: cross-entropy and penalty against the step."""
+    shown = _thinned(steps)
+    data = pd.DataFrame(
+        [{"step": s.step, "value": s.cross_entropy, "part": texts.cross_entropy} for s in shown]
+        + [{"step": s.step, "value": s.penalty, "part": texts.penalty} for s in shown if not log or s.penalty > 0]
+    )
+    parts = [texts.cross_entropy, texts.penalty]
+    lines = (
+        alt.Chart(data)
+        .mark_line(strokeWidth=2)
+        .encode(
+            x=_step_axis(texts),
+            y=alt.Y("value:Q", title=texts.loss, scale=alt.Scale(type="log") if log else alt.Scale(zero=True)),
+            color=alt.Color(
+                "part:N",
+                scale=alt.Scale(domain=parts, range=[AFTER, BEFORE]),
+                legend=alt.Legend(title=None, orient="top", labelLimit=500, symbolType="stroke", columns=1),
+            ),
+            strokeDash=alt.StrokeDash("part:N", scale=alt.Scale(domain=parts, range=[[1, 0], [6, 4]]), legend=None),
+        )
+    )
+    return _plain(alt.layer(lines).properties(width="container", height=260))
+
+
+def live_accuracy(steps: Sequence[Step], texts: LossTexts) -> Chart:
+    """The share of training photos that are right, against the step."""
+    data = pd.DataFrame([{"step": s.step, "value": s.support_accuracy} for s in _thinned(steps)])
+    share = alt.Y(
+        "value:Q",
+        title=texts.support_accuracy,
+        axis=alt.Axis(format="%", tickCount=3, titleLimit=140),
+        scale=alt.Scale(domain=[0, 1]),
+    )
+    line = alt.Chart(data).mark_line(strokeWidth=2, color=RIGHT).encode(x=_step_axis(texts), y=share)
+    return _plain(alt.layer(line).properties(width="container", height=130))
+
+
+def _step_axis(texts: LossTexts) -> alt.X:
+    return alt.X("step:Q", title=texts.step, axis=alt.Axis(tickMinStep=1, format="d"))
+
+
+def loss(steps: Sequence[Step], texts: LossTexts) -> go.Figure:
+    """The curve of a finished training, to be looked at closely."""
+    figure = go.Figure()
+    numbers = [step.step for step in steps]
+    for name, values, colour, dash in (
+        (texts.cross_entropy, [step.cross_entropy for step in steps], AFTER, "solid"),
+        (texts.penalty, [step.penalty for step in steps], BEFORE, "dash"),
+    ):
+        figure.add_scatter(
+            x=numbers, y=values, name=name, mode="lines", line={"color": colour, "dash": dash, "width": 2}
+        )
+    figure.add_scatter(
+        x=numbers,
+        y=[step.support_accuracy for step in steps],
+        name=texts.support_accuracy,
+        mode="lines",
+        yaxis="y2",
+        line={"color": RIGHT, "dash": "dot", "width": 2},
+    )
+    figure.update_layout(
+        template="plotly_white",
+        font={"family": FONT, "color": INK},
+        height=380,
+        margin={"l": 60, "r": 60, "t": 20, "b": 50},
+        legend={"orientation": "h", "y": 1.12},
+        xaxis={"title": {"text": texts.step}},
+        yaxis={"title": {"text": texts.loss}, "rangemode": "tozero"},
+        yaxis2={"overlaying": "y", "side": "right", "range": [0, 1.02], "tickformat": ".0%", "showgrid": False},
+        hovermode="x unified",
+    )
+    return figure
+
+
+def similarity(matrix_CC: Sequence[Sequence[float]], class_names: Sequence[str], title: str, value: str) -> Chart:
+    """How alike the sentences of the classes are to the model, per pair: 0 … 1."""
+    n_classes, side = len(class_names), _cell_side(len(class_names))
+    data = pd.DataFrame(
+        [
+            {
+                "a": i,
+                "b": j,
+                "first": _cut(class_names[i], 200),
+                "second": _cut(class_names[j], 200),
+                "value": float(matrix_CC[i][j]),
+                "label": f"{100 * float(matrix_CC[i][j]):.0f}",
+            }
+            for i in range(n_classes)
+            for j in range(n_classes)
+            if i != j
+        ]
+    )
+    labels = _label_expression([_cut(name, LABEL_CHARACTERS) for name in class_names])
+    axis: dict[str, Any] = {
+        "labelExpr": labels,
+        "labelLimit": 160,
+        "domain": False,
+        "ticks": False,
+        "title": None,
+        "labelColor": INK,
+    }
+    base = alt.Chart(data).encode(
+        x=alt.X("b:O", axis=alt.Axis(orient="top", labelAngle=-45, **axis)), y=alt.Y("a:O", axis=alt.Axis(**axis))
+    )
+    cells = base.mark_rect(stroke="white").encode(
+        color=alt.Color("value:Q", scale=alt.Scale(range=ORANGES, domain=[0, 0.5], clamp=True), legend=None),
+        tooltip=[
+            alt.Tooltip("first:N", title=" "),
+            alt.Tooltip("second:N", title="  "),
+            alt.Tooltip("value:Q", title=value, format=".0%"),
+        ],
+    )
+    layers: list[alt.Chart] = [cells]
+    if side >= 18:
+        numbers = alt.when("datum.value > 0.3").then(alt.value("white")).otherwise(alt.value(INK))
+        layers.append(
+            base.mark_text(fontSize=min(13, side // 3 + 3), tooltip=None).encode(text="label:N", color=numbers)
+        )
+    return _plain(alt.layer(*layers).properties(width=side * n_classes, height=side * n_classes, title=title))
+
+
+def accuracy_ranges(rows: Sequence[tuple[str, float, float, float]], title: str) -> Chart:
+    """Name, accuracy, low, high (fractions) per method: a dot with its likely range, on one scale from 0 to 100 %."""
+    data = pd.DataFrame(
+        [
+            {"row": i, "name": _cut(name, 60), "value": value, "low": low, "high": high}
+            for i, (name, value, low, high) in enumerate(rows)
+        ]
+    )
+    labels = _label_expression([_cut(name, 30) for name, *_ in rows])
+    base = alt.Chart(data).encode(
+        y=alt.Y("row:O", title=None, axis=alt.Axis(labelExpr=labels, labelLimit=260, domain=False, ticks=False)),
+        color=alt.Color("row:O", scale=alt.Scale(domain=[0, 1], range=[BEFORE, AFTER]), legend=None),
+    )
+    percent = alt.Axis(format="%", grid=True, tickCount=6)
+    bars = base.mark_rule(strokeWidth=8, opacity=0.35).encode(
+        x=alt.X("low:Q", scale=alt.Scale(domain=[0, 1]), axis=percent, title=title), x2="high:Q"
+    )
+    dots = base.mark_point(size=160, filled=True, opacity=1).encode(
+        x="value:Q", shape=alt.Shape("row:O", scale=alt.Scale(range=["circle", "diamond"]), legend=None)
+    )
+    return _plain(alt.layer(bars, dots).properties(width="container", height=44 * len(rows) + 10))
+
+
+def per_class(
+    class_names: Sequence[str],
+    before: Sequence[float | None],
+    after: Sequence[float | None],
+    names: tuple[str, str],
+    title: str,
+) -> Chart:
+    """Share of right photos of every class by two methods, joined by a line; None where there was no photo."""
+    data = pd.DataFrame(
+        [
+            {"row": i, "class_name": _cut(class_names[i], 200), "method": method, "value": value}
+            for method, values in zip(names, (before, after), strict=True)
+            for i, value in enumerate(values)
+            if value is not None
+        ]
+    )
+    labels = _label_expression([_cut(name, 24) for name in class_names])
+    base = alt.Chart(data).encode(
+        y=alt.Y("row:O", title=None, axis=alt.Axis(labelExpr=labels, labelLimit=240, domain=False, ticks=False)),
+        x=alt.X("value:Q", title=title, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%")),
+    )
+    lines = base.mark_line(color="#8a96a6", strokeWidth=2).encode(detail="row:O")
+    scale = alt.Scale(domain=list(names), range=[BEFORE, AFTER])
+    dots = base.mark_point(size=110, filled=True, opacity=1).encode(
+        color=alt.Color("method:N", scale=scale, legend=alt.Legend(title=None, orient="top", labelLimit=400)),
+        shape=alt.Shape("method:N", scale=alt.Scale(domain=list(names), range=["circle", "diamond"]), legend=None),
+        tooltip=[
+            alt.Tooltip("class_name:N", title=" "),
+            alt.Tooltip("method:N", title="  "),
+            alt.Tooltip("value:Q", title=title, format=".0%"),
+        ],
+    )
+    return _plain(alt.layer(lines, dots).properties(width="container", height=28 * len(class_names) + 10))
+
+
+def _thinned(steps: Sequence[Step]) -> Sequence[Step]:
+    """Every so-manieth step and the last one: more than a few hundred points cannot be seen."""
+    stride = -(-len(steps) // MAX_POINTS) if steps else 1
+    return steps if stride == 1 else [*steps[:-1:stride], steps[-1]]
+
+
+def _plain(chart: Any) -> Chart:
+    styled: Chart = (
+        chart.configure_view(stroke=None)
+        .configure_axis(labelFont=FONT, titleFont=FONT, labelFontSize=13, titleFontSize=13, gridColor=GRID)
+        .configure_legend(labelFont=FONT, labelFontSize=13)
+        .configure_title(font=FONT, fontSize=15, color=INK)
+        .configure_text(font=FONT)
+    )
+    return styled
+
+
+def _cell_side(n_classes: int) -> int:
+    return max(9, min(64, 480 // max(1, n_classes)))
+
+
+def _cell_label(value: float, percent: bool) -> str:
+    return f"{100 * value:.0f}" if percent else f"{value:.0f}"
+
+
+def _cut(name: str, limit: int) -> str:
+    return name if len(name) <= limit else f"{name[: limit - 1]}…"
+
+
+def _label_expression(labels: Sequence[str]) -> str:
+    """A Vega expression that gives the label of a position. The labels go in as JSON-like string literals with every character
+    that could end one written as an escape, so that no name is ever read as an expression."""
+    literals = ",".join('"' + "".join(_escaped(character) for character in label) + '"' for label in labels)
+    return f"[{literals}][datum.value]"
+
+
+def _escaped(character: str) -> str:
+    if character.isalnum() or character in " -_.…":
+        return character
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))

@@ -1,0 +1,98 @@
+"""The guided way through a project: what is done, what comes next, what needs attention, and why a step has to wait."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from prolip_core.photo_checks import Finding
+from prolip_core.storage.records import ClassRow, Job, Photo, RunSummary
+from prolip_core.types import Note
+
+Step = Literal["projects", "classes", "photos", "train", "compare"]
+State = Literal["done", "next", "attention", "working", "later"]
+MIN_CLASSES = 2
+
+
+@dataclass(frozen=True)
+class StepState:
+    """Where a step stands; `reason` says why it needs attention or has to wait."""
+
+    step: Step
+    state: State
+    reason: Note | None = None
+
+
+def states(
+    classes: Sequence[ClassRow],
+    photos: Sequence[Photo],
+    findings: Sequence[Finding],
+    runs: Sequence[RunSummary],
+    live_job: Job | None,
+    fingerprint: str,
+) -> tuple[StepState, ...]:
+    """The steps of an open project in their order. `runs`: the newest first; `fingerprint`: of the data as it is now."""
+    of_classes, of_photos = _classes(classes), _photos(classes, photos, findings)
+    blocked = why_not_train(classes, findings)
+    of_train, of_compare = _train(blocked, runs, live_job, fingerprint), _compare(runs, live_job)
+    return of_classes, of_photos, of_train, of_compare
+
+
+def why_not_train(classes: Sequence[ClassRow], findings: Sequence[Finding]) -> Note | None:
+    """What has to be done before a training can start; None if nothing."""
+    if len(classes) < MIN_CLASSES:
+        return Note("Name at least two classes first.")
+    return next((finding.message for finding in findings if finding.severity == "stop"), None)
+
+
+def where_to_go_on(steps: Sequence[StepState]) -> Step:
+    """The step that a project opens at: work under way, else what comes next, else what needs attention, else the result."""
+    for wanted in ("working", "next", "attention"):
+        found = next((one.step for one in steps if one.state == wanted), None)
+        if found is not None:
+            return found
+    return "compare"
+
+
+def is_stale(run: RunSummary, fingerprint: str) -> bool:
+    """Whether classes, sentences or photos were changed since the run."""
+    return run.fingerprint != fingerprint
+
+
+def _classes(classes: Sequence[ClassRow]) -> StepState:
+    if len(classes) < MIN_CLASSES:
+        return StepState("classes", "next", Note("Name at least two classes first."))
+    return StepState("classes", "done")
+
+
+def _photos(classes: Sequence[ClassRow], photos: Sequence[Photo], findings: Sequence[Finding]) -> StepState:
+    if len(classes) < MIN_CLASSES:
+        return StepState("photos", "later", Note("Name at least two classes first."))
+    serious = [finding for finding in findings if finding.severity in ("stop", "warn")]
+    serious.sort(key=lambda finding: finding.severity != "stop")
+    if not photos:
+        return StepState("photos", "next", Note("Add photos of every class."))
+    if serious:
+        return StepState("photos", "attention", serious[0].message)
+    return StepState("photos", "done")
+
+
+def _train(blocked: Note | None, runs: Sequence[RunSummary], live_job: Job | None, fingerprint: str) -> StepState:
+    if live_job is not None:
+        return StepState("train", "working")
+    if blocked is not None:
+        return StepState("train", "later", blocked)
+    if not runs:
+        return StepState("train", "next")
+    if is_stale(runs[0], fingerprint):
+        return StepState(
+            "train", "attention", Note("Classes, sentences or photos were changed since the last training.")
+        )
+    return StepState("train", "done")
+
+
+def _compare(runs: Sequence[RunSummary], live_job: Job | None) -> StepState:
+    if not runs:
+        return StepState("compare", "later", Note("There is no result yet. Train first."))
+    return StepState("compare", "done" if live_job is not None else "next")

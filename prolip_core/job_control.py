@@ -1,0 +1,96 @@
+"""What ties a running job to the database: progress and curve out, stop requests in.
+
+A stop request is used up by the first part of the work that ends because of it: one during the training keeps the best so far, a
+second one then ends the measuring too.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from prolip_core import storage
+from prolip_core.storage import Database
+from prolip_core.types import Progress, Step
+
+PROGRESS_EVERY_S = 0.25
+STEPS_EVERY_S = 0.3
+FIT = "fit"
+
+
+class JobControl:
+    """One running job. `ask` is called from the watchdog's thread, everything else from the worker's own."""
+
+    def __init__(self, db: Database, job_id: str) -> None:
+        self.job_id = job_id
+        self.stage = ""
+        self._db = db
+        self._lock = threading.Lock()
+        self._asked = 0
+        self._used = 0
+        self._asked_at: float | None = None
+        self._written_at = 0.0
+        self._steps: list[Step] = []
+        self._steps_at = time.monotonic()
+
+    def ask(self, requests: int) -> float:
+        """Tells how many stops were asked for; gives for how many seconds one has been waiting, 0 if none is."""
+        with self._lock:
+            self._asked = requests
+            if self._asked <= self._used:
+                self._asked_at = None
+                return 0.0
+            self._asked_at = self._asked_at or time.monotonic()
+            return time.monotonic() - self._asked_at
+
+    def take_stop(self) -> bool:
+        """True once for every stop that was asked for: whoever gets it must end."""
+        with self._lock:
+            if self._asked <= self._used:
+                return False
+            self._used, self._asked_at = self._asked, None
+            return True
+
+    def enter(self, stage: str, used_device: str | None = None) -> None:
+        """The job has come to another stage."""
+        self._flush()
+        self.stage = stage
+        self._written_at = time.monotonic()
+        storage.jobs.set_progress(self._db, self.job_id, stage, 0, 0, used_device=used_device)
+
+    def progress(self, progress: Progress) -> bool:
+        """For `on_progress` of the engine."""
+        is_last = progress.done >= progress.total
+        is_new = progress.stage != self.stage
+        if is_new:
+            self._flush()
+            self.stage = progress.stage
+        if is_new or is_last or time.monotonic() - self._written_at >= PROGRESS_EVERY_S:
+            self._written_at = time.monotonic()
+            storage.jobs.set_progress(
+                self._db,
+                self.job_id,
+                progress.stage,
+                progress.done,
+                progress.total,
+                progress.per_second,
+                progress.left_s,
+            )
+        return self.take_stop()
+
+    def step(self, step: Step) -> bool:
+        """For `on_step` of the engine."""
+        if self.stage != FIT:
+            self.enter(FIT)
+        self._steps.append(step)
+        if time.monotonic() - self._steps_at >= STEPS_EVERY_S:
+            self._flush()
+        return self.take_stop()
+
+    def _flush(self) -> None:
+        storage.jobs.add_steps(self._db, self.job_id, self._steps)
+        self._steps, self._steps_at = [], time.monotonic()
+
+    def close(self) -> None:
+        """Writes what is still held back."""
+        self._flush()

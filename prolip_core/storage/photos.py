@@ -1,0 +1,249 @@
+"""The photos of a project: where each belongs, what it is used for, and the fingerprint of them all.
+
+Only records are kept here; the bytes lie in the content store under `Photo.image_id`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from prolip_core.errors import StorageError
+from prolip_core.image_files import natural_key
+from prolip_core.storage import undo
+from prolip_core.storage.database import Database, now
+from prolip_core.storage.names import clean
+from prolip_core.storage.projects import live_row, touch
+from prolip_core.storage.records import AddResult, Photo, Role
+from prolip_core.storage.schema import ClassTable, PhotoTable
+from prolip_core.types import CheckedPhoto, DuplicateFile, ImageRecord, Quality
+
+_BATCH = 500  # SQLite takes a limited number of values in one statement
+
+
+def list_(
+    db: Database,
+    project_id: str,
+    class_id: int | None = None,
+    role: Role | None = None,
+    *,
+    include_excluded: bool = True,
+) -> tuple[Photo, ...]:
+    """The photos in class order, within a class in natural order of their names."""
+    with db.read() as session:
+        return read(session, project_id, class_id, role, include_excluded=include_excluded)
+
+
+def read(
+    session: Session,
+    project_id: str,
+    class_id: int | None = None,
+    role: Role | None = None,
+    *,
+    include_excluded: bool = True,
+) -> tuple[Photo, ...]:
+    """`list_` inside a session that is already open."""
+    query = (
+        select(PhotoTable, ClassTable.position)
+        .join(ClassTable, ClassTable.id == PhotoTable.class_id)
+        .where(PhotoTable.project_id == project_id, PhotoTable.deleted_at.is_(None), ClassTable.deleted_at.is_(None))
+    )
+    if class_id is not None:
+        query = query.where(PhotoTable.class_id == class_id)
+    if role is not None:
+        query = query.where(PhotoTable.role == role)
+    if not include_excluded:
+        query = query.where(PhotoTable.excluded.is_(False))
+    found = session.execute(query).all()
+    ordered = sorted(found, key=lambda pair: (pair[1], natural_key(pair[0].filename), pair[0].id))
+    return tuple(_photo(row) for row, _ in ordered)
+
+
+def add(
+    db: Database, project_id: str, class_id: int, role: Role, items: Sequence[CheckedPhoto], *, batch: str = ""
+) -> AddResult:
+    """Adds photos to a class as one undo step, or one together with the calls before it that had the same `batch`. Photos whose
+    very bytes the class has already are told as duplicates.
+
+    Raises StorageError if the project or the class is gone.
+    """
+    duplicates: list[DuplicateFile] = []
+    new: list[PhotoTable] = []
+    with db.write() as session:
+        owner = session.get(ClassTable, class_id)
+        if owner is None or owner.deleted_at is not None or owner.project_id != project_id:
+            raise StorageError(
+                "This class is not there any more.", remedy="Choose another class and add the photos again."
+            )
+        touch(session, project_id)
+        in_class = session.execute(
+            select(PhotoTable.image_id, PhotoTable.filename).where(
+                PhotoTable.class_id == class_id, PhotoTable.deleted_at.is_(None)
+            )
+        )
+        names = {row[0]: row[1] for row in in_class}
+        for item in items:
+            record = item.record
+            if record.image_id in names:
+                duplicates.append(DuplicateFile(record.filename, names[record.image_id], record.image_id))
+                continue
+            names[record.image_id] = record.filename
+            new.append(_row(project_id, class_id, role, item))
+        if new:
+            session.add_all(new)
+            session.flush()
+            undo.remember(session, project_id, "add", new=new, batch=batch)
+    return AddResult(tuple(_photo(row) for row in new), tuple(duplicates))
+
+
+def move(db: Database, photo_ids: Sequence[int], class_id: int) -> None:
+    """To another class of the same project; a photo that the class has already is deleted instead of doubled.
+
+    Raises StorageError if the class is gone or belongs to another project.
+    """
+
+    def change(session: Session, rows: Sequence[PhotoTable]) -> None:
+        owner = session.get(ClassTable, class_id)
+        if owner is None or owner.deleted_at is not None or any(row.project_id != owner.project_id for row in rows):
+            raise StorageError("This class is not there any more.", remedy="Choose another class.")
+        moving = {row.id for row in rows}
+        in_class = session.execute(
+            select(PhotoTable.id, PhotoTable.image_id).where(
+                PhotoTable.class_id == class_id, PhotoTable.deleted_at.is_(None)
+            )
+        )
+        there = {image_id for id_, image_id in in_class if id_ not in moving}
+        for row in rows:
+            row.class_id = class_id
+            if row.image_id in there:
+                row.deleted_at = now()
+            there.add(row.image_id)
+
+    _change(db, photo_ids, "move", change, lambda row: row.class_id != class_id)
+
+
+def set_role(db: Database, photo_ids: Sequence[int], role: Role) -> None:
+    """Training photos teach, test photos only measure."""
+
+    def change(_session: Session, rows: Sequence[PhotoTable]) -> None:
+        for row in rows:
+            row.role = role
+
+    _change(db, photo_ids, "role", change, lambda row: row.role != role)
+
+
+def exclude(db: Database, photo_ids: Sequence[int]) -> None:
+    """The photos stay, but neither teach nor measure."""
+    _set_excluded(db, photo_ids, True, "exclude")
+
+
+def restore(db: Database, photo_ids: Sequence[int]) -> None:
+    """Takes excluded photos in again."""
+    _set_excluded(db, photo_ids, False, "restore")
+
+
+def delete(db: Database, photo_ids: Sequence[int]) -> None:
+    """Hides the photos; `purge` removes them from the disk once the deletion cannot be taken back any more."""
+
+    def change(_session: Session, rows: Sequence[PhotoTable]) -> None:
+        for row in rows:
+            row.deleted_at = now()
+
+    _change(db, photo_ids, "delete", change, lambda _row: True)
+
+
+def fingerprint(db: Database, project_id: str) -> str:
+    """SHA-256 over all that a training learns from: classes, prompt names, templates, and each photo with class and role.
+
+    Raises StorageError if the project is gone.
+    """
+    with db.read() as session:
+        return read_fingerprint(session, project_id)
+
+
+def read_fingerprint(session: Session, project_id: str) -> str:
+    """`fingerprint` inside a session that is already open."""
+    project = live_row(session, project_id)
+    classes = session.scalars(
+        select(ClassTable)
+        .where(ClassTable.project_id == project_id, ClassTable.deleted_at.is_(None))
+        .order_by(ClassTable.position, ClassTable.id)
+    ).all()
+    position = {row.id: index for index, row in enumerate(classes)}
+    photos = session.execute(
+        select(PhotoTable.image_id, PhotoTable.class_id, PhotoTable.role).where(
+            PhotoTable.project_id == project_id, PhotoTable.deleted_at.is_(None), PhotoTable.excluded.is_(False)
+        )
+    )
+    content = {
+        "classes": [[row.display_name, row.prompt_names] for row in classes],
+        "templates": project.spec.get("templates"),
+        "photos": sorted(
+            [image_id, position[class_id], role] for image_id, class_id, role in photos if class_id in position
+        ),
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _set_excluded(db: Database, photo_ids: Sequence[int], excluded: bool, kind: str) -> None:
+    def change(_session: Session, rows: Sequence[PhotoTable]) -> None:
+        for row in rows:
+            row.excluded = excluded
+
+    _change(db, photo_ids, kind, change, lambda row: row.excluded != excluded)
+
+
+def _change(
+    db: Database,
+    photo_ids: Sequence[int],
+    kind: str,
+    change: Callable[[Session, Sequence[PhotoTable]], None],
+    concerns: Callable[[PhotoTable], bool],
+) -> None:
+    """One undo step on the photos of these ids; those that are gone, or are as wanted already, are passed over."""
+    with db.write() as session:
+        rows: list[PhotoTable] = []
+        for start in range(0, len(photo_ids), _BATCH):
+            ids = photo_ids[start : start + _BATCH]
+            found = session.scalars(select(PhotoTable).where(PhotoTable.id.in_(ids), PhotoTable.deleted_at.is_(None)))
+            rows += [row for row in found if concerns(row)]
+        for project_id in {row.project_id for row in rows}:
+            of_project = [row for row in rows if row.project_id == project_id]
+            touch(session, project_id)
+            undo.remember(session, project_id, kind, photos=of_project)
+            change(session, of_project)
+
+
+def _row(project_id: str, class_id: int, role: Role, item: CheckedPhoto) -> PhotoTable:
+    record = item.record
+    return PhotoTable(
+        project_id=project_id,
+        class_id=class_id,
+        role=role,
+        excluded=False,
+        image_id=record.image_id,
+        filename=clean(record.filename),
+        format=record.format,
+        width_px=record.width_px,
+        height_px=record.height_px,
+        size_bytes=record.size_bytes,
+        phash=f"{record.phash:x}",
+        sharpness=item.quality.sharpness,
+        brightness=item.quality.brightness,
+        contrast=item.quality.contrast,
+        added_at=now(),
+        deleted_at=None,
+    )
+
+
+def _photo(row: PhotoTable) -> Photo:
+    record = ImageRecord(
+        row.image_id, row.filename, row.format, row.width_px, row.height_px, row.size_bytes, int(row.phash, 16)
+    )
+    quality = Quality(row.sharpness, row.brightness, row.contrast)
+    role: Role = "test" if row.role == "test" else "train"
+    return Photo(row.id, row.class_id, role, row.excluded, record, quality, row.added_at)

@@ -1,0 +1,165 @@
+"""What the database gives out: frozen records, without a tie to the database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from prolip_core.types import ClassSpec, DuplicateFile, ImageRecord, Prediction, Quality
+
+Role = Literal["train", "test"]
+JobKind = Literal["train", "sample", "similarity"]
+JobState = Literal["queued", "running", "done", "failed", "stopped"]
+LIVE_STATES: tuple[JobState, ...] = ("queued", "running")
+
+
+@dataclass(frozen=True)
+class Project:
+    """One question of a user: classes, photos, choices, runs. `spec` holds the choices (`prolip_core.spec.as_dict`)."""
+
+    id: str
+    name: str
+    created_at: datetime
+    changed_at: datetime
+    deleted_at: datetime | None
+    spec: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """The headline of a finished run. `fingerprint` is that of the data it was made from: compare with `photos.fingerprint`."""
+
+    id: str
+    project_id: str
+    number: int
+    name: str
+    created_at: datetime
+    evaluation: str
+    count: int
+    zero_shot_correct: int
+    prolip_correct: int
+    backbone: str
+    fingerprint: str
+    stopped: bool
+
+
+@dataclass(frozen=True)
+class ProjectCard:
+    """A project at a glance; photos that are excluded are not counted. `cover`: ids of up to four photos."""
+
+    project: Project
+    n_classes: int
+    n_train: int
+    n_test: int
+    last_run: RunSummary | None
+    cover: tuple[str, ...]
+    is_busy: bool
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """A class of a project; `id` is None until it is saved."""
+
+    id: int | None
+    display_name: str
+    prompt_names: tuple[str, ...]
+
+    @property
+    def spec(self) -> ClassSpec:
+        return ClassSpec(self.display_name, self.prompt_names)
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photo in its place: the same bytes may lie in several projects or classes, each a photo of its own."""
+
+    id: int
+    class_id: int
+    role: Role
+    excluded: bool
+    record: ImageRecord
+    quality: Quality
+    added_at: datetime
+
+    @property
+    def image_id(self) -> str:
+        return self.record.image_id
+
+
+@dataclass(frozen=True)
+class AddResult:
+    """What became of photos that were added to one class."""
+
+    added: tuple[Photo, ...]
+    duplicates: tuple[DuplicateFile, ...]
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A finished run, whole. `result` is the content of result.json; both methods answered the same photos in the same order."""
+
+    summary: RunSummary
+    result: Mapping[str, Any] = field(repr=False)
+    zero_shot: tuple[Prediction, ...] = field(repr=False)
+    prolip: tuple[Prediction, ...] = field(repr=False)
+    filenames: Mapping[str, str] = field(repr=False)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return tuple(self.result["class_names"])
+
+
+@dataclass(frozen=True)
+class Job:
+    """A piece of work for a worker process. `version` grows with every change, so a screen knows when to draw anew.
+
+    `device` is what was asked for ("auto", "cpu", …), `used_device` what it runs on. `error` holds message, remedy, values.
+    """
+
+    id: str
+    project_id: str
+    kind: JobKind
+    state: JobState
+    payload: Mapping[str, Any]
+    device: str
+    used_device: str
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    stop_requests: int
+    stage: str
+    done: int
+    total: int
+    per_second: float
+    left_s: float | None
+    n_steps: int
+    version: int
+    run_id: str | None
+    result: Mapping[str, Any] | None
+    error: Mapping[str, Any] | None
+
+    @property
+    def is_live(self) -> bool:
+        return self.state in LIVE_STATES
+
+
+@dataclass(frozen=True)
+class WorkerRow:
+    """The last sign of life of a worker process."""
+
+    device: str
+    used_device: str
+    pid: int
+    beat_at: datetime
+    devices_present: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Purged:
+    """How many projects, photos (files on disk) and runs were removed for good."""
+
+    projects: int
+    photos: int
+    runs: int
