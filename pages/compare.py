@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.ui import cached, compare_details, compare_matrix, compare_numbers, components, guards, run_choice
+from pages.ui.run_choice import Chosen
 from pages.ui.text import _
 from prolip_core import guide, storage
 from prolip_core.storage.records import Project
@@ -25,8 +26,13 @@ def show(project: Project) -> None:
         run_choice.recently_deleted(project.id)
         components.next_step("train", _("Go to the training"))
         return
-    chosen = run_choice.show(project.id, runs)
-    if guide.is_stale(chosen.run.summary, storage.photos.fingerprint(db, project.id)):
+    with guards.told():
+        _result(project.id, run_choice.show(project.id, runs))
+    components.next_step("train", _("Train again"))
+
+
+def _result(project_id: str, chosen: Chosen) -> None:
+    if guide.is_stale(chosen.run.summary, storage.photos.fingerprint(cached.database(), project_id)):
         st.warning(
             _(
                 "Classes, sentences or photos were changed since this training. The numbers below belong to the photos as they "
@@ -50,7 +56,7 @@ def show(project: Project) -> None:
         label_visibility="collapsed",
     )
     if view == "flips":
-        compare_numbers.flips(project.id, chosen)
+        compare_numbers.flips(project_id, chosen)
     elif view == "classes":
         compare_details.classes(chosen)
     elif view == "training":
@@ -58,8 +64,7 @@ def show(project: Project) -> None:
     elif view == "files":
         compare_details.files(chosen)
     else:
-        compare_matrix.show(project.id, chosen)
-    components.next_step("train", _("Train again"))
+        compare_matrix.show(project_id, chosen)
 
 
 with guards.told():

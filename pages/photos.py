@@ -20,17 +20,14 @@ SHOWN_OF_A_FINDING = 24
 
 
 def show(project: Project) -> None:
-    db = cached.database()
     components.page_head(
         _("Photos"),
         _(
             "Four photos of each class are a beginning, sixteen are good. Different sides, light and backgrounds help most."
         ),
     )
-    classes = storage.classes.list_(db, project.id)
+    classes, photos = cached.classes(project), cached.photos(project)
     photo_add.show(project.id, classes)
-    # Anew: an upload may have made classes.
-    classes, photos = storage.classes.list_(db, project.id), storage.photos.list_(db, project.id)
     head, undo = st.columns([5, 1], vertical_alignment="bottom")
     head.subheader(_("Your photos"), anchor=False)
     with undo:
@@ -109,7 +106,7 @@ def _photos_of(finding: Finding, shown: Sequence[Photo], names: dict[int | None,
         ticked = components.photo_grid(
             shown[:SHOWN_OF_A_FINDING],
             key=f"finding_{finding.kind}",
-            caption=lambda photo: f"{safe(photo.record.filename, 18)} · {safe(names.get(photo.class_id, ''), 16)}",
+            caption=lambda photo: safe(names.get(photo.class_id, ""), 30),
         )
         if len(shown) > SHOWN_OF_A_FINDING:
             st.caption(_("The first {count} are shown.", count=number(SHOWN_OF_A_FINDING)))

@@ -26,8 +26,7 @@ def show(project: Project) -> None:
             "and needs no photos besides them."
         ),
     )
-    classes = storage.classes.list_(db, project.id)
-    photos = storage.photos.list_(db, project.id, include_excluded=False)
+    classes, photos = cached.classes(project), cached.photos(project)
     blocked = guide.why_not_train(classes, cached.findings(classes, photos))
     live = storage.jobs.live(db, project.id)
     latest = storage.jobs.latest(db, project.id)
@@ -53,8 +52,9 @@ def show(project: Project) -> None:
 
 def _what_is_used(classes: tuple[ClassRow, ...], photos: tuple[Photo, ...]) -> None:
     """Which photos teach and which measure, in one sentence each."""
-    teaching = [photo for photo in photos if photo.role == "train"]
-    measuring = len(photos) - len(teaching)
+    used = [photo for photo in photos if not photo.excluded]
+    teaching = [photo for photo in used if photo.role == "train"]
+    measuring = len(used) - len(teaching)
     per_class = Counter(photo.class_id for photo in teaching)
     counts = [per_class.get(row.id or 0, 0) for row in classes]
     if not counts:

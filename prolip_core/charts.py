@@ -1,4 +1,4 @@
-"""Results → figures. Pure functions: numbers and words in, an Altair chart (or a Plotly figure) out; every word is an argument.
+"""Results → figures. Pure functions: numbers and words in, an Altair chart out; every word is an argument.
 
 Classes are told apart by their position, never by their name: names may be long, equal-looking, or hold anything. The colours are
 ColorBrewer's "Blues" and two of Okabe and Ito's set, which colour-blind people can tell apart.
@@ -6,6 +6,7 @@ ColorBrewer's "Blues" and two of Okabe and Ito's set, which colour-blind people 
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,9 +14,6 @@ from typing import Any
 import altair as alt
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
-
-from prolip_core.types import Step
 
 Chart = alt.LayerChart
 """What the functions here give; Altair's own functions promise less."""
@@ -26,8 +24,17 @@ BLUES = ["#f5f9fd", "#c6dbef", "#6baed6", "#2171b5", "#08306b"]
 ORANGES = ["#fff7ee", "#fdd0a2", "#fd8d3c", "#d94801", "#7f2704"]
 """Both begin almost white, so that empty cells are calm."""
 
+LEVEL_TITLE: dict[str, Any] = {
+    "titleAngle": 0,
+    "titleAlign": "left",
+    "titleAnchor": "start",
+    "titleX": -40,
+    "titleY": -16,
+}
+"""The title of an upright axis, written level above it: turned by 90 degrees, Japanese cannot be read."""
+
 LABEL_CHARACTERS = 16
-MAX_POINTS = 400
+LABEL_PX, LABEL_FONT_PX = 160, 13
 CELL = "cell"
 """Name of the selection of a confusion matrix; its event holds `true` and `answer`, positions of classes."""
 
@@ -43,56 +50,34 @@ class MatrixTexts:
     share: str
 
 
-@dataclass(frozen=True)
-class LossTexts:
-    """Words of a training curve."""
-
-    step: str
-    loss: str
-    cross_entropy: str
-    penalty: str
-    support_accuracy: str
-
-
 def confusion(
-    counts_CC: np.ndarray, class_names: Sequence[str], texts: MatrixTexts, *, percent: bool, scale_max: float
+    counts_CC: np.ndarray,
+    class_names: Sequence[str],
+    texts: MatrixTexts,
+    *,
+    percent: bool,
+    scale_max: float,
+    cell_px: int | None = None,
 ) -> Chart:
     """A confusion matrix: rows are true classes, columns answers. Two matrices are comparable if `scale_max` (photos, or 1 for
-    shares) is the same. The diagonal is framed, so that it does not take colour to find it."""
+    shares) is the same. The diagonal is framed, so that it does not take colour to find it. `cell_px`: side of a cell, whatever
+    room the names take beside it."""
     n_classes = len(class_names)
-    side = _cell_side(n_classes)
-    shares_CC = counts_CC / np.maximum(1, counts_CC.sum(axis=1, keepdims=True))
-    values_CC = shares_CC if percent else counts_CC
-    names = [_cut(name, 200) for name in class_names]
-    data = pd.DataFrame(
-        [
-            {
-                "true": i,
-                "answer": j,
-                "true_name": names[i],
-                "answer_name": names[j],
-                "value": float(values_CC[i, j]),
-                "photos": int(counts_CC[i, j]),
-                "share": float(shares_CC[i, j]),
-                "label": _cell_label(float(values_CC[i, j]), percent),
-                "dark": bool(values_CC[i, j] > 0.55 * scale_max),
-                "diagonal": i == j,
-            }
-            for i in range(n_classes)
-            for j in range(n_classes)
-        ]
-    )
+    side = cell_px or _cell_side(n_classes)
+    data = _matrix_data(counts_CC, class_names, percent=percent, scale_max=scale_max)
     labels = _label_expression([_cut(name, LABEL_CHARACTERS) for name in class_names])
     axis: dict[str, Any] = {
         "labelExpr": labels,
-        "labelLimit": 160,
+        "labelLimit": LABEL_PX,
+        "labelFontSize": min(LABEL_FONT_PX, side - 1),
+        "labelOverlap": False,
         "domain": False,
         "ticks": False,
         "labelColor": INK,
         "titleColor": INK,
     }
     x = alt.X("answer:O", title=texts.answer, axis=alt.Axis(orient="top", labelAngle=-45, **axis))
-    y = alt.Y("true:O", title=texts.true, axis=alt.Axis(**axis))
+    y = alt.Y("true:O", title=texts.true, axis=alt.Axis(**axis, **{**LEVEL_TITLE, "titleAlign": "right", "titleX": -8}))
     picked = alt.selection_point(name=CELL, fields=["true", "answer"], on="click", toggle=False)
     base = alt.Chart(data).encode(x=x, y=y)
     cells = (
@@ -103,6 +88,7 @@ def confusion(
             ),
             stroke=alt.when(picked, empty=False).then(alt.value("#D55E00")).otherwise(alt.value("white")),
             strokeWidth=alt.when(picked, empty=False).then(alt.value(4)).otherwise(alt.value(1)),
+            description="spoken:N",  # for those who hear the page
             tooltip=[
                 alt.Tooltip("true_name:N", title=texts.true),
                 alt.Tooltip("answer_name:N", title=texts.answer),
@@ -122,82 +108,48 @@ def confusion(
             .mark_text(fontSize=min(14, side // 3 + 3), fontWeight=600, tooltip=None)
             .encode(text="label:N", color=alt.when("datum.dark").then(alt.value("white")).otherwise(alt.value(INK)))
         )
-    return _plain(alt.layer(*layers).properties(width=side * n_classes, height=side * n_classes, title=texts.title))
+    # The size is that of the cells, the names come on top: fitted into it, two classes with long names would leave no cell.
+    size = {"width": side * n_classes, "height": side * n_classes, "autosize": alt.AutoSizeParams(type="pad")}
+    return plain(alt.layer(*layers).properties(**size, title=texts.title))
 
 
-def live_loss(steps: Sequence[Step], texts: LossTexts, *, log: bool) -> Chart:
-    """The training curve while it grows: cross-entropy and penalty against the step."""
-    shown = _thinned(steps)
-    data = pd.DataFrame(
-        [{"step": s.step, "value": s.cross_entropy, "part": texts.cross_entropy} for s in shown]
-        + [{"step": s.step, "value": s.penalty, "part": texts.penalty} for s in shown if not log or s.penalty > 0]
+def _matrix_data(counts_CC: np.ndarray, class_names: Sequence[str], *, percent: bool, scale_max: float) -> pd.DataFrame:
+    """A row per cell."""
+    shares_CC = counts_CC / np.maximum(1, counts_CC.sum(axis=1, keepdims=True))
+    values_CC = shares_CC if percent else counts_CC
+    names = [_cut(name, 200) for name in class_names]
+    return pd.DataFrame(
+        [
+            {
+                "true": i,
+                "answer": j,
+                "true_name": names[i],
+                "answer_name": names[j],
+                "value": float(values_CC[i, j]),
+                "photos": int(counts_CC[i, j]),
+                "share": float(shares_CC[i, j]),
+                "label": _cell_label(float(values_CC[i, j]), percent),
+                "dark": bool(values_CC[i, j] > 0.55 * scale_max),
+                "diagonal": i == j,
+                "spoken": f"{names[i]} → {names[j]}: {int(counts_CC[i, j])}",
+            }
+            for i in range(len(names))
+            for j in range(len(names))
+        ]
     )
-    parts = [texts.cross_entropy, texts.penalty]
-    lines = (
-        alt.Chart(data)
-        .mark_line(strokeWidth=2)
-        .encode(
-            x=_step_axis(texts),
-            y=alt.Y("value:Q", title=texts.loss, scale=alt.Scale(type="log") if log else alt.Scale(zero=True)),
-            color=alt.Color(
-                "part:N",
-                scale=alt.Scale(domain=parts, range=[AFTER, BEFORE]),
-                legend=alt.Legend(title=None, orient="top", labelLimit=500, symbolType="stroke", columns=1),
-            ),
-            strokeDash=alt.StrokeDash("part:N", scale=alt.Scale(domain=parts, range=[[1, 0], [6, 4]]), legend=None),
-        )
-    )
-    return _plain(alt.layer(lines).properties(width="container", height=260))
 
 
-def live_accuracy(steps: Sequence[Step], texts: LossTexts) -> Chart:
-    """The share of training photos that are right, against the step."""
-    data = pd.DataFrame([{"step": s.step, "value": s.support_accuracy} for s in _thinned(steps)])
-    share = alt.Y(
-        "value:Q",
-        title=texts.support_accuracy,
-        axis=alt.Axis(format="%", tickCount=3, titleLimit=140),
-        scale=alt.Scale(domain=[0, 1]),
-    )
-    line = alt.Chart(data).mark_line(strokeWidth=2, color=RIGHT).encode(x=_step_axis(texts), y=share)
-    return _plain(alt.layer(line).properties(width="container", height=130))
+def matrix_cell_px(class_names: Sequence[str], rows_title: str, room_px: int) -> int:
+    """The side of a cell with which a confusion matrix with these names is about `room_px` wide."""
+    widths = [min(LABEL_PX, _text_px(_cut(name, LABEL_CHARACTERS))) for name in class_names]
+    # Beside the rows stand their names and the title; the slanted name of the last column reaches over the right edge.
+    taken_px = max(*widths, _text_px(rows_title) + 8) + 0.7 * widths[-1] + 10
+    return max(9, min(64, int((room_px - taken_px) / len(class_names))))
 
 
-def _step_axis(texts: LossTexts) -> alt.X:
-    return alt.X("step:Q", title=texts.step, axis=alt.Axis(tickMinStep=1, format="d"))
-
-
-def loss(steps: Sequence[Step], texts: LossTexts) -> go.Figure:
-    """The curve of a finished training, to be looked at closely."""
-    figure = go.Figure()
-    numbers = [step.step for step in steps]
-    for name, values, colour, dash in (
-        (texts.cross_entropy, [step.cross_entropy for step in steps], AFTER, "solid"),
-        (texts.penalty, [step.penalty for step in steps], BEFORE, "dash"),
-    ):
-        figure.add_scatter(
-            x=numbers, y=values, name=name, mode="lines", line={"color": colour, "dash": dash, "width": 2}
-        )
-    figure.add_scatter(
-        x=numbers,
-        y=[step.support_accuracy for step in steps],
-        name=texts.support_accuracy,
-        mode="lines",
-        yaxis="y2",
-        line={"color": RIGHT, "dash": "dot", "width": 2},
-    )
-    figure.update_layout(
-        template="plotly_white",
-        font={"family": FONT, "color": INK},
-        height=380,
-        margin={"l": 60, "r": 60, "t": 20, "b": 50},
-        legend={"orientation": "h", "y": 1.12},
-        xaxis={"title": {"text": texts.step}},
-        yaxis={"title": {"text": texts.loss}, "rangemode": "tozero"},
-        yaxis2={"overlaying": "y", "side": "right", "range": [0, 1.02], "tickformat": ".0%", "showgrid": False},
-        hovermode="x unified",
-    )
-    return figure
+def _text_px(text: str) -> int:
+    """About how wide a label is; wide characters are as wide as the letters are high."""
+    return sum(LABEL_FONT_PX if unicodedata.east_asian_width(one) in "WF" else 7 for one in text)
 
 
 def similarity(matrix_CC: Sequence[Sequence[float]], class_names: Sequence[str], title: str, value: str) -> Chart:
@@ -244,7 +196,7 @@ def similarity(matrix_CC: Sequence[Sequence[float]], class_names: Sequence[str],
         layers.append(
             base.mark_text(fontSize=min(13, side // 3 + 3), tooltip=None).encode(text="label:N", color=numbers)
         )
-    return _plain(alt.layer(*layers).properties(width=side * n_classes, height=side * n_classes, title=title))
+    return plain(alt.layer(*layers).properties(width=side * n_classes, height=side * n_classes, title=title))
 
 
 def accuracy_ranges(rows: Sequence[tuple[str, float, float, float]], title: str) -> Chart:
@@ -267,7 +219,7 @@ def accuracy_ranges(rows: Sequence[tuple[str, float, float, float]], title: str)
     dots = base.mark_point(size=160, filled=True, opacity=1).encode(
         x="value:Q", shape=alt.Shape("row:O", scale=alt.Scale(range=["circle", "diamond"]), legend=None)
     )
-    return _plain(alt.layer(bars, dots).properties(width="container", height=44 * len(rows) + 10))
+    return plain(alt.layer(bars, dots).properties(width="container", height=44 * len(rows) + 10))
 
 
 def per_class(
@@ -302,16 +254,11 @@ def per_class(
             alt.Tooltip("value:Q", title=title, format=".0%"),
         ],
     )
-    return _plain(alt.layer(lines, dots).properties(width="container", height=28 * len(class_names) + 10))
+    return plain(alt.layer(lines, dots).properties(width="container", height=28 * len(class_names) + 10))
 
 
-def _thinned(steps: Sequence[Step]) -> Sequence[Step]:
-    """Every so-manieth step and the last one: more than a few hundred points cannot be seen."""
-    stride = -(-len(steps) // MAX_POINTS) if steps else 1
-    return steps if stride == 1 else [*steps[:-1:stride], steps[-1]]
-
-
-def _plain(chart: Any) -> Chart:
+def plain(chart: Any) -> Chart:
+    """The chart in the product's fonts and colours."""
     styled: Chart = (
         chart.configure_view(stroke=None)
         .configure_axis(labelFont=FONT, titleFont=FONT, labelFontSize=13, titleFontSize=13, gridColor=GRID)

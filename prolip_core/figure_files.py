@@ -9,6 +9,8 @@ import plotly.graph_objects as go
 import vl_convert
 
 PNG_SCALE = 2.0
+_LESS = "\ue000"
+"""Stands in for "<" while the figure is built; a character of the private use area, which no font shows."""
 
 
 def png(chart: Any) -> bytes:
@@ -28,7 +30,8 @@ def html(chart: Any, title: str, language: str) -> bytes:
     if isinstance(chart, go.Figure):
         page: str = chart.to_html(include_plotlyjs=True, full_html=True, config={"displaylogo": False})
     else:
-        page = vl_convert.vegalite_to_html(_spec(chart), bundle=True)
+        # The figure stands in a script of the page: a "<" of a class name, written as such, could end that script.
+        page = vl_convert.vegalite_to_html(_spec(chart).replace("<", _LESS), bundle=True).replace(_LESS, "\\u003c")
     head = f'<head><meta charset="utf-8"><title>{html_escape.escape(title)}</title>'
     return page.replace("<html>", f'<html lang="{language}">', 1).replace("<head>", head, 1).encode()
 

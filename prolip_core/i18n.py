@@ -7,6 +7,7 @@ up to date with the source.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gettext
 import io
@@ -66,11 +67,11 @@ class Translator:
 
     language: str
 
-    def text(self, message: str, **values: object) -> str:
-        """The message with its {placeholders} filled."""
+    def text(self, message: str, /, **values: object) -> str:
+        """The message with its {placeholders} filled; a value may have any name."""
         return _fill(_catalogue(self.language).gettext(message) if message else "", message, self._told(values))
 
-    def plural(self, one: str, many: str, count: int, **values: object) -> str:
+    def plural(self, one: str, many: str, count: int, /, **values: object) -> str:
         """The form that fits `count`; {count} is filled with it."""
         translated = _catalogue(self.language).ngettext(one, many, count)
         return _fill(translated, many, self._told({"count": self.number(count), **values}))
@@ -112,7 +113,12 @@ class Translator:
         return dates.format_timedelta(whole, granularity="minute", threshold=1.5, locale=self.language)
 
     def _told(self, values: Mapping[str, Any]) -> dict[str, object]:
-        return {name: self.note(value) if isinstance(value, Note) else value for name, value in values.items()}
+        return {name: self._told_value(value) for name, value in values.items()}
+
+    def _told_value(self, value: object) -> object:
+        if isinstance(value, Mapping) and "message" in value:
+            value = note_of(value)  # as the database keeps a note
+        return self.note(value) if isinstance(value, Note) else value
 
 
 def note_of(parts: Mapping[str, Any]) -> Note:
@@ -125,8 +131,8 @@ def note_of(parts: Mapping[str, Any]) -> Note:
 
 
 def _fill(translated: str, original: str, values: Mapping[str, object]) -> str:
-    try:
-        return translated.format(**values)
-    except (KeyError, IndexError, ValueError):
-        # A translation with a wrong placeholder (a test finds those) must not take the screen away.
-        return original.format(**values)
+    # A template with a wrong placeholder (a test finds those) must not take the screen away: it is shown as it is.
+    for template in (translated, original):
+        with contextlib.suppress(AttributeError, IndexError, KeyError, TypeError, ValueError):
+            return template.format(**values)
+    return original

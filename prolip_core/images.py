@@ -139,9 +139,9 @@ class Inspected:
 def inspect(data: bytes, filename: str) -> Inspected:
     """Everything that the app keeps of a new photo, from one decoding. Raises what `check` raises."""
     decoded = _decode(data, filename, THUMBNAIL_SIDE_PX)
-    small = decoded.image.copy()
+    record, small = _record(decoded, data, filename), decoded.image
     small.thumbnail((THUMBNAIL_SIDE_PX, THUMBNAIL_SIDE_PX), Image.Resampling.LANCZOS, reducing_gap=2.0)
-    return Inspected(_record(decoded, data, filename), _webp(small), np.asarray(small.convert("L")))
+    return Inspected(record, _webp(small), np.asarray(small.convert("L")))
 
 
 def decode(data: bytes, filename: str, *, min_side_px: int | None = None) -> Image.Image:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,8 +15,8 @@ from prolip_core.storage.records import ClassRow, Photo
 from prolip_core.types import Note
 
 Kind = Literal[
-    "no_photo", "too_few_for_folds", "too_few", "uneven", "copies", "copy_in_test", "two_classes", "blurred", "dark", "bright",
-    "tiny", "no_test_of_class",
+    "no_photo", "too_few_for_folds", "too_few", "no_test_of_class", "uneven", "copies", "copy_in_test", "same_in_two_classes",
+    "two_classes", "blurred", "dark", "bright", "tiny",
 ]  # fmt: skip
 Severity = Literal["stop", "warn", "hint"]
 FEW = 4
@@ -24,6 +24,10 @@ FEW = 4
 
 UNEVEN = 3
 """A class with more than this many times the photos of another is told."""
+
+WHOLESALE = 0.5
+"""If more than this share of the photos look blurred, dark, bright or tiny, that is how these photos are: it is told, but no
+button takes them all out."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +43,19 @@ class Finding:
 
 
 def check(classes: Sequence[ClassRow], photos: Sequence[Photo]) -> tuple[Finding, ...]:
-    """Everything worth telling about these photos, the gravest first. Excluded photos are passed over."""
+    """Everything worth telling about these photos, the gravest first. Excluded photos are passed over.
+
+    Whatever would make a training fail for want of the right photos is a "stop" here. A test photo that is a copy of a training
+    photo measures nothing (`splits.make_split` leaves it out), so it does not count as a test photo.
+    """
     used = [photo for photo in photos if not photo.excluded]
     group_of = _groups(used)
+    taught = {group_of[photo.id] for photo in used if photo.role == "train"}
+    leaked = {photo.id for photo in used if photo.role == "test" and group_of[photo.id] in taught}
     found = [
-        *_counts(classes, used, group_of),
+        *_counts(classes, used, group_of, leaked),
         *_in_two_classes(used, group_of),
+        *_leaks(used, leaked),
         *_copies(used, group_of),
         *_quality(used),
     ]
@@ -53,8 +64,11 @@ def check(classes: Sequence[ClassRow], photos: Sequence[Photo]) -> tuple[Finding
 
 
 def choose_test(photos: Sequence[Photo], per_class: int, seed: int = 0) -> tuple[int, ...]:
-    """Ids of training photos to set aside for testing: about `per_class` of every class, chosen at random, near-duplicates
-    together, so that no test photo has a copy among the training photos; every class keeps two different ones to learn from."""
+    """Ids of training photos to set aside for testing: `per_class` of every class or somewhat fewer, chosen at random.
+
+    Near-duplicates stay together, so that no test photo has a copy among the training photos; a group larger than `per_class` is
+    taken only where there is no smaller one. Every class keeps two different photos to learn from.
+    """
     training = [photo for photo in photos if photo.role == "train" and not photo.excluded]
     group_of = _groups(training)
     members: dict[int, list[Photo]] = defaultdict(list)
@@ -64,13 +78,19 @@ def choose_test(photos: Sequence[Photo], per_class: int, seed: int = 0) -> tuple
     random = np.random.default_rng(seed)
     for class_id in dict.fromkeys(photo.class_id for photo in training):
         groups = [group for group, of_group in members.items() if {photo.class_id for photo in of_group} == {class_id}]
-        spare, taken = len(groups) - 2, 0
-        for group in random.permutation(groups)[: max(0, spare)]:
-            if taken >= per_class:
-                break
-            chosen += [photo.id for photo in members[int(group)]]
-            taken += len(members[int(group)])
+        shuffled = [members[int(group)] for group in random.permutation(groups)]
+        chosen += [photo.id for group in _some_of(shuffled, per_class) for photo in group]
     return tuple(chosen)
+
+
+def _some_of(groups: Sequence[list[Photo]], wanted: int) -> list[list[Photo]]:
+    """Groups with `wanted` photos in all or somewhat fewer, so that at least two groups are left."""
+    spare = len(groups) - 2
+    found: list[list[Photo]] = []
+    for group in groups:
+        if len(found) < spare and sum(map(len, found)) + len(group) <= wanted:
+            found.append(group)
+    return found or ([min(groups, key=len)] if spare > 0 and wanted > 0 else [])
 
 
 def _groups(photos: Sequence[Photo]) -> dict[int, int]:
@@ -78,9 +98,12 @@ def _groups(photos: Sequence[Photo]) -> dict[int, int]:
     return dict(zip((photo.id for photo in photos), duplicates.groups([photo.record for photo in photos]), strict=True))
 
 
-def _counts(classes: Sequence[ClassRow], photos: Sequence[Photo], group_of: dict[int, int]) -> Iterable[Finding]:
+def _counts(
+    classes: Sequence[ClassRow], photos: Sequence[Photo], group_of: dict[int, int], leaked: set[int]
+) -> Iterable[Finding]:
     training = [photo for photo in photos if photo.role == "train"]
-    testing = Counter(photo.class_id for photo in photos if photo.role == "test")
+    testing = any(photo.role == "test" for photo in photos)
+    tested = {photo.class_id for photo in photos if photo.role == "test" and photo.id not in leaked}
     per_class = Counter(photo.class_id for photo in training)
     different = {row.id: len({group_of[p.id] for p in training if p.class_id == row.id}) for row in classes}
     empty = [row for row in classes if not per_class[row.id or 0]]
@@ -117,7 +140,7 @@ def _counts(classes: Sequence[ClassRow], photos: Sequence[Photo], group_of: dict
                 {"low": min(counts), "high": max(counts)},
             ),
         )
-    untested = [row for row in classes if testing and not testing[row.id or 0]]
+    untested = [row for row in classes if tested and row.id not in tested]
     if untested:
         yield Finding(
             "no_test_of_class",
@@ -130,8 +153,19 @@ def _counts(classes: Sequence[ClassRow], photos: Sequence[Photo], group_of: dict
 
 
 def _in_two_classes(photos: Sequence[Photo], group_of: dict[int, int]) -> Iterable[Finding]:
-    by_group = _by_group(photos, group_of)
-    torn = [photo.id for group in by_group if len({photo.class_id for photo in group}) > 1 for photo in group]
+    same = _in_several_classes(_by_key(photos, lambda photo: photo.image_id))
+    if same:
+        yield Finding(
+            "same_in_two_classes",
+            "stop",
+            Note(
+                "The very same photo lies in two classes (number of photos: {count}). Keep each in the right class and exclude "
+                "it from the other.",
+                {"count": len(same)},
+            ),
+            same,
+        )
+    torn = tuple(id_ for id_ in _in_several_classes(_by_group(photos, group_of)) if id_ not in same)
     if torn:
         yield Finding(
             "two_classes",
@@ -141,26 +175,43 @@ def _in_two_classes(photos: Sequence[Photo], group_of: dict[int, int]) -> Iterab
                 "class, or exclude it.",
                 {"count": len(torn)},
             ),
-            tuple(torn),
+            torn,
         )
 
 
-def _copies(photos: Sequence[Photo], group_of: dict[int, int]) -> Iterable[Finding]:
-    training = [photo for photo in photos if photo.role == "train"]
-    taught = {group_of[photo.id] for photo in training}
-    leaked = tuple(photo.id for photo in photos if photo.role == "test" and group_of[photo.id] in taught)
-    if leaked:
+def _in_several_classes(groups: Iterable[Sequence[Photo]]) -> tuple[int, ...]:
+    return tuple(photo.id for group in groups if len({photo.class_id for photo in group}) > 1 for photo in group)
+
+
+def _leaks(photos: Sequence[Photo], leaked: set[int]) -> Iterable[Finding]:
+    found = tuple(photo.id for photo in photos if photo.id in leaked)
+    if found and len(found) == sum(photo.role == "test" for photo in photos):
+        yield Finding(
+            "copy_in_test",
+            "stop",
+            Note(
+                "All {count} test photos are the same as, or near-duplicates of, training photos.",
+                {"count": len(found)},
+            ),
+            found,
+            found,
+        )
+    elif found:
         yield Finding(
             "copy_in_test",
             "warn",
             Note(
                 "Some test photos are the same as, or near-duplicates of, training photos (number: {count}). They are left out "
                 "of the measurement, which would look too good otherwise.",
-                {"count": len(leaked)},
+                {"count": len(found)},
             ),
-            leaked,
-            leaked,
+            found,
+            found,
         )
+
+
+def _copies(photos: Sequence[Photo], group_of: dict[int, int]) -> Iterable[Finding]:
+    training = [photo for photo in photos if photo.role == "train"]
     same_class = [
         group
         for group in _by_group(training, group_of)
@@ -182,31 +233,43 @@ def _copies(photos: Sequence[Photo], group_of: dict[int, int]) -> Iterable[Findi
 
 
 def _quality(photos: Sequence[Photo]) -> Iterable[Finding]:
-    blurred = [p.id for p in photos if p.quality.sharpness < photo_quality.BLURRED_SHARPNESS]
-    dark = [p.id for p in photos if p.quality.brightness < photo_quality.DARK_BRIGHTNESS]
-    bright = [p.id for p in photos if p.quality.brightness > photo_quality.BRIGHT_BRIGHTNESS]
+    limit = photo_quality.blur_limit([photo.quality.sharpness for photo in photos])
+    flat = {p.id for p in photos if photo_quality.is_dark(p.quality) or photo_quality.is_bright(p.quality)}
+    # What is black or white all over has no edges either: one thing is told of it.
+    blurred = [p.id for p in photos if p.quality.sharpness < limit and p.id not in flat]
+    dark = [p.id for p in photos if photo_quality.is_dark(p.quality)]
+    bright = [p.id for p in photos if photo_quality.is_bright(p.quality)]
     tiny = [p.id for p in photos if min(p.record.width_px, p.record.height_px) < photo_quality.TINY_SIDE_PX]
-    if blurred:
-        note = Note("Some photos look blurred (number: {count}).", {"count": len(blurred)})
-        yield Finding("blurred", "hint", note, tuple(blurred), tuple(blurred))
-    if dark:
-        note = Note("Some photos are very dark (number: {count}).", {"count": len(dark)})
-        yield Finding("dark", "hint", note, tuple(dark), tuple(dark))
-    if bright:
-        note = Note("Some photos are very bright, almost white (number: {count}).", {"count": len(bright)})
-        yield Finding("bright", "hint", note, tuple(bright), tuple(bright))
-    if tiny:
-        note = Note(
-            "Some photos are tiny, under {limit} pixels on a side (number: {count}).",
-            {"limit": photo_quality.TINY_SIDE_PX, "count": len(tiny)},
-        )
-        yield Finding("tiny", "hint", note, tuple(tiny), tuple(tiny))
+    notes: tuple[tuple[Kind, Note, list[int]], ...] = (
+        ("blurred", Note("Some photos look blurred (number: {count}).", {"count": len(blurred)}), blurred),
+        ("dark", Note("Some photos are very dark (number: {count}).", {"count": len(dark)}), dark),
+        (
+            "bright",
+            Note("Some photos are very bright, almost white (number: {count}).", {"count": len(bright)}),
+            bright,
+        ),
+        (
+            "tiny",
+            Note(
+                "Some photos are tiny, under {limit} pixels on a side (number: {count}).",
+                {"limit": photo_quality.TINY_SIDE_PX, "count": len(tiny)},
+            ),
+            tiny,
+        ),
+    )
+    for kind, note, ids in notes:
+        if ids:
+            yield Finding(kind, "hint", note, tuple(ids), tuple(ids) if len(ids) <= WHOLESALE * len(photos) else ())
 
 
 def _by_group(photos: Sequence[Photo], group_of: dict[int, int]) -> list[list[Photo]]:
-    found: dict[int, list[Photo]] = defaultdict(list)
+    return _by_key(photos, lambda photo: group_of[photo.id])
+
+
+def _by_key(photos: Sequence[Photo], key: Callable[[Photo], object]) -> list[list[Photo]]:
+    found: dict[object, list[Photo]] = defaultdict(list)
     for photo in photos:
-        found[group_of[photo.id]].append(photo)
+        found[key(photo)].append(photo)
     return list(found.values())
 
 

@@ -73,6 +73,8 @@ def check(
 
 
 def _count(file: UploadFile) -> int:
+    if is_system_file(PurePosixPath(file.name)):
+        return 0
     return archives.count(file.data) if archives.is_zip(file.data) else 1
 
 
@@ -96,7 +98,8 @@ def _each(files: Sequence[UploadFile]) -> Iterator[tuple[str, bytes, ImageError 
 def _check_one(
     name: str, data: bytes, refusal: ImageError | None, store: ContentStore, thumbnails: ThumbnailStore
 ) -> Progress:
-    shown = unicodedata.normalize("NFC", PurePosixPath(name).name)
+    name = unicodedata.normalize("NFC", name)
+    shown = PurePosixPath(name).name
     try:
         if refusal is not None:
             raise refusal
@@ -112,17 +115,21 @@ def _check_one(
 
 
 def match_class(folder: str, classes: Sequence[ClassSpec]) -> int | None:
-    """The class that a folder's name means, by display name or by one of its prompt names; None if it is a new one."""
+    """The class that a folder's name means, None if it is a new one. Width and case of letters, underscores and double spaces
+    do not count. A display name comes before the names for the model, which two classes may share."""
     wanted = _plain(folder)
     for index, spec in enumerate(classes):
-        if wanted in {_plain(name) for name in (spec.display_name, *spec.prompt_names)}:
+        if wanted == _plain(spec.display_name):
+            return index
+    for index, spec in enumerate(classes):
+        if wanted in {_plain(name) for name in spec.prompt_names}:
             return index
     return None
 
 
 def place_of(name: str) -> tuple[str | None, Role | None]:
     """Class folder and use that a file's name tells: `x/test/bolt/1.jpg` → ("bolt", "test"), `1.jpg` → (None, None)."""
-    folders = [unicodedata.normalize("NFC", part) for part in PurePosixPath(name).parts[:-1] if part not in ("/", ".")]
+    folders = [unicodedata.normalize("NFC", part) for part in PurePosixPath(name).parts[:-1] if part != "/"]
     role: Role | None = None
     for folder in folders:
         if folder.casefold() in _TRAIN_FOLDERS:

@@ -28,7 +28,7 @@ def test_no_text_is_missing_and_none_is_left_over(language: str) -> None:
     wanted = set(update.extract())
     assert not wanted - there, "run python -m prolip_core.locale.update and translate"
     assert not there - wanted, "run python -m prolip_core.locale.update"
-    empty = [m.id for m in catalogue if m.id and not (m.string if isinstance(m.string, str) else all(m.string))]
+    empty = [m.id for m in catalogue if m.id and not (m.string if isinstance(m.string, str) else all(m.string or [""]))]
     assert not empty
     assert not [message.id for message in catalogue if message.fuzzy]
 
@@ -42,7 +42,7 @@ def test_every_placeholder_is_kept() -> None:
     wrong = []
     for message in update.read("ja"):
         ids = [message.id] if isinstance(message.id, str) else list(message.id)
-        strings = [message.string] if isinstance(message.string, str) else list(message.string)
+        strings = [message.string] if isinstance(message.string, str) else list(message.string or ())
         wrong += [ids[-1] for string in strings if fields(string) != fields(ids[-1])]
     assert not wrong
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from prolip_core import backbones, classify, dataset, features, metrics, pilot, prolip, runs
+from prolip_core import backbones, classify, dataset, devices, features, metrics, pilot, prolip, runs
 from prolip_core.catalogue import BackboneSpec
 from prolip_core.dataset import PhotoSet
 from prolip_core.errors import (
@@ -517,3 +517,48 @@ def test_a_photo_that_changed_after_the_check_is_named(tmp_path: Path) -> None:
     (train / "nut" / "0.jpg").write_bytes(image_factory.jpeg(7))
     with pytest.raises(ProLIPError, match=r"0\.jpg was changed while it was in use"):
         fakes.tiny_run(found)
+
+
+def test_a_training_that_was_stopped_is_measured_as_it_was_kept(
+    photos: PhotoSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cross-validation ends every fold at the step at which the training itself was ended."""
+    lengths: list[int] = []
+    fit = prolip.fit
+
+    def spy(*arguments: Any, **options: Any) -> Any:
+        trained = fit(*arguments, **options)
+        lengths.append(len(trained.history))
+        return trained
+
+    monkeypatch.setattr(prolip, "fit", spy)
+    config = FitConfig("adam", "1/N", 1e-3, 50)
+    run = fakes.tiny_run(replace(photos, query=()), _spec(fit=config), on_step=lambda step: step.step == 4)
+    assert run.trained.stopped
+    assert set(lengths) == {4}
+    assert len(lengths) == 1 + pilot.CROSS_VALIDATION_FOLDS * pilot.CROSS_VALIDATION_REPEATS
+
+
+def test_a_stop_during_cross_validation_keeps_the_repeats_that_are_whole(photos: PhotoSet) -> None:
+    whole = pilot.CROSS_VALIDATION_FOLDS
+
+    def after_one_repeat(progress: Progress) -> bool:
+        return progress.stage == "cross_validation" and progress.done > whole
+
+    run = fakes.tiny_run(replace(photos, query=()), _spec(fit=PLAIN_LAM), on_progress=after_one_repeat)
+    crossed = run.answers.cross_validation
+    assert crossed is not None
+    assert (len(crossed.accuracies), crossed.planned_repeats) == (1, pilot.CROSS_VALIDATION_REPEATS)
+    assert run.prolip.count == len(run.split.support)
+    assert "1 times instead of 3" in str(run.warnings[-1])
+
+
+def test_lam_can_be_stopped_before_any_fold_is_solved(photos: PhotoSet) -> None:
+    with pytest.raises(Cancelled, match="λ was being chosen"):
+        fakes.tiny_run(photos, _spec(fit=FitConfig()), on_progress=lambda progress: progress.stage == "lambda")
+
+
+def test_a_backbone_that_is_warm_is_used(photos: PhotoSet) -> None:
+    warm = fakes.load_tiny(fakes.TINY_SPEC.backbone, devices.choose("cpu", "float32"))
+    run = pilot.run(_spec(fit=PLAIN_LAM), photos, backbone=warm)
+    assert run.backbone is warm

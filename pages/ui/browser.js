@@ -5,6 +5,9 @@ const ATTRIBUTES = ["aria-label", "placeholder", "title", "data-tooltip"]
 // Where a person's own words stand, nothing is replaced.
 const USER_TEXT = "[data-testid='stMarkdownContainer'], [data-testid='stText'], input, textarea, canvas, [contenteditable]"
 
+// … except on the buttons of these, which are Streamlit's own.
+const BUILT_IN = "[data-testid='stFileUploaderDropzone'], [data-testid='stCameraInputButton']"
+
 function translated(text, words) {
   const trimmed = text.trim()
   if (!trimmed) return null
@@ -21,7 +24,8 @@ function translateNode(root, words) {
   const texts = root.nodeType === Node.TEXT_NODE ? [root] : []
   while (walker.nextNode()) texts.push(walker.currentNode)
   for (const node of texts) {
-    if (node.parentElement?.closest(USER_TEXT)) continue
+    const around = node.parentElement
+    if (around?.closest(USER_TEXT) && !around.closest(BUILT_IN)) continue
     const text = translated(node.nodeValue, words)
     if (text !== null && text !== node.nodeValue) node.nodeValue = text
   }

@@ -139,6 +139,7 @@ def built_in_patterns() -> list[tuple[str, str]]:
     return [
         (r"^(\S+) per file(?: • (.*))?$", _("At most {size} a file", size="$1")),
         (r"^(?:Limit )?(\S+) per file • (.*)$", _("At most {size} a file", size="$1")),
+        (r"^Help for (.+)$", _("Explanation of {name}", name="$1")),
         (r"^Remove (.+)$", _("Remove {name}", name="$1")),
         (r"^Page (\d+)$", _("Page {number}", number="$1")),
         (r"^Error uploading file.*$", _("This file could not be received. Try again, or add fewer files at once.")),

@@ -7,15 +7,18 @@ from the database, never change (a finished run) or are keyed by what they were 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
 
 import streamlit as st
 
-from prolip_core import comparison, config, jobs, photo_checks, storage
+from prolip_core import comparison, config, jobs, loss_charts, photo_checks, storage
 from prolip_core.comparison import Comparison
 from prolip_core.content_store import ContentStore, ThumbnailStore
+from prolip_core.loss_charts import LossTexts
 from prolip_core.photo_checks import Finding
 from prolip_core.storage import Database
-from prolip_core.storage.records import ClassRow, Photo, RunRecord
+from prolip_core.storage.records import ClassRow, Photo, Project, RunRecord
 
 
 @st.cache_resource(show_spinner=False)
@@ -47,6 +50,26 @@ def run_record(run_id: str) -> RunRecord:
     return storage.runs.load(database(), run_id)
 
 
+def classes(project: Project) -> tuple[ClassRow, ...]:
+    """The classes of the project as it was read: every change of classes or photos gives the project a new time."""
+    return _classes(project.id, project.changed_at)
+
+
+def photos(project: Project) -> tuple[Photo, ...]:
+    """The photos of the project as it was read, excluded ones included."""
+    return _photos(project.id, project.changed_at)
+
+
+@st.cache_resource(show_spinner=False, max_entries=16)
+def _classes(project_id: str, changed_at: datetime) -> tuple[ClassRow, ...]:  # noqa: ARG001
+    return storage.classes.list_(database(), project_id)
+
+
+@st.cache_resource(show_spinner=False, max_entries=16)
+def _photos(project_id: str, changed_at: datetime) -> tuple[Photo, ...]:  # noqa: ARG001
+    return storage.photos.list_(database(), project_id)
+
+
 def findings(classes: Sequence[ClassRow], photos: Sequence[Photo]) -> tuple[Finding, ...]:
     """The check before training, done anew only when something that it depends on has changed."""
     key = hash((tuple(classes), tuple((photo.id, photo.class_id, photo.role, photo.excluded) for photo in photos)))
@@ -62,3 +85,11 @@ def _findings(key: int, _classes: Sequence[ClassRow], _photos: Sequence[Photo]) 
 def compared(run_id: str) -> Comparison:
     """Zero-shot against ProLIP of a finished run."""
     return comparison.of_run(run_record(run_id))
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def live_charts(texts: LossTexts, log: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The two charts of a running training without their data: making them costs more than drawing them each second."""
+    return loss_charts.without_data(loss_charts.live_loss((), texts, log=log)), loss_charts.without_data(
+        loss_charts.live_accuracy((), texts)
+    )

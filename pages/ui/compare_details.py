@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from pages.ui import compare_matrix, compare_numbers, session, train_live
+from pages.ui import compare_matrix, compare_numbers, components, session, train_live
 from pages.ui.run_choice import Chosen
-from pages.ui.text import _, note, number, percent, safe, short, translator
-from prolip_core import charts, comparison, csv_text, figure_files, i18n, metrics
+from pages.ui.text import _, _n, note, number, percent, safe, translator
+from prolip_core import charts, comparison, csv_text, figure_files, i18n, loss_charts, metrics
+from prolip_core.metrics import Evaluation
 from prolip_core.types import Step
 
 
@@ -20,8 +21,7 @@ def classes(chosen: Chosen) -> None:
     """Each class's share of right answers, and the pairs that are confused most."""
     compared = chosen.compared
     st.altair_chart(_class_chart(chosen), width="stretch", key="per_class", theme=None)
-    header, rows = _class_table(chosen)
-    st.dataframe(pd.DataFrame(rows, columns=header), hide_index=True, width="stretch", key="class_table")
+    _class_numbers(chosen)
     st.caption(
         _(
             "Found: of the photos of this class, how many were recognised (recall). Trustworthy: of the answers with this "
@@ -32,16 +32,15 @@ def classes(chosen: Chosen) -> None:
     pairs = comparison.most_confused(compared.second)
     if not pairs:
         st.markdown(_("Nothing was confused."))
-    for pair in pairs:
-        st.markdown(
-            "- "
-            + _(
-                "{true} taken for {answer}: {count}",
-                true=safe(compared.class_names[pair.true]),
-                answer=safe(compared.class_names[pair.answer]),
-                count=number(pair.count),
-            )
+    components.bullet_list(
+        _(
+            "{true} taken for {answer}: {count}",
+            true=safe(compared.class_names[pair.true]),
+            answer=safe(compared.class_names[pair.answer]),
+            count=number(pair.count),
         )
+        for pair in pairs
+    )
     st.markdown(
         _(
             "When it says how sure it is, it is off by {gap} on average.",
@@ -54,41 +53,82 @@ def classes(chosen: Chosen) -> None:
 def _class_chart(chosen: Chosen) -> charts.Chart:
     compared = chosen.compared
     return charts.per_class(
-        compared.class_names,
+        chosen.class_names,
         [one.recall for one in compared.first.per_class],
         [one.recall for one in compared.second.per_class],
-        (short(chosen.first_name, 50), short(chosen.second_name, 50)),
+        (chosen.first_short, chosen.second_short),
         _("Share of the class that was recognised"),
     )
 
 
-def _class_table(chosen: Chosen) -> tuple[list[str], list[list[object]]]:
-    compared = chosen.compared
-    header = [
-        _("Class"),
-        _("Photos"),
-        _("Right before"),
-        _("Right after"),
-        _("Likely range after"),
-        _("Trustworthy before"),
-        _("Trustworthy after"),
-    ]
-    rows: list[list[object]] = []
-    for k, (before, after) in enumerate(zip(compared.first.per_class, compared.second.per_class, strict=True)):
-        right = [int(found.confusion.counts_CC[k, k]) for found in (compared.first, compared.second)]
-        low, high = metrics.wilson_interval(right[1], after.count) if after.count else (0.0, 1.0)
-        rows.append(
-            [
-                short(after.class_name, 200),
-                after.count,
-                right[0],
-                right[1],
-                f"{percent(low)}–{percent(high)}" if after.count else "–",
-                _share(before.precision),
-                _share(after.precision),
-            ]
-        )
-    return header, rows
+def _class_numbers(chosen: Chosen) -> None:
+    """The table on the screen: every count with its likely range."""
+    methods = _methods(chosen)
+    found = {_("{who}: found", who=who): method for who, method in methods}
+    trusted = {_("{who}: trustworthy", who=who): method for who, method in methods}
+    classes_, photos = _("Class"), _("Photos")
+    table = {
+        classes_: list(chosen.class_names),
+        photos: [one.count for one in chosen.compared.second.per_class],
+        **{header: [_found(method, k) for k in range(len(chosen.class_names))] for header, method in found.items()},
+        **{header: [_share(one.precision) for one in method.per_class] for header, method in trusted.items()},
+    }
+    recall = _("Of the photos of this class, how many were recognised (recall), with the likely range.")
+    precision = _("Of the answers with this class, how many were right (precision).")
+    st.dataframe(
+        pd.DataFrame(table),
+        column_config={
+            **{header: st.column_config.TextColumn(help=recall) for header in found},
+            **{header: st.column_config.TextColumn(help=precision) for header in trusted},
+        },
+        hide_index=True,
+        width="stretch",
+        height="content",
+        key="class_table",
+    )
+
+
+def _methods(chosen: Chosen) -> list[tuple[str, Evaluation]]:
+    """The two columns of the page with their short names."""
+    return [(chosen.first_short, chosen.compared.first), (chosen.second_short, chosen.compared.second)]
+
+
+def _found(method: Evaluation, k: int) -> str:
+    """How many photos of class `k` were recognised, with the likely range."""
+    right, count = int(method.confusion.counts_CC[k, k]), method.per_class[k].count
+    if not count:
+        return "–"
+    low, high = metrics.wilson_interval(right, count)
+    return _(
+        "{correct} of {count} ({low}–{high})",
+        correct=number(right),
+        count=number(count),
+        low=percent(low),
+        high=percent(high),
+    )
+
+
+def _class_table(chosen: Chosen) -> bytes:
+    """The table as a file: a number a cell, shares as fractions, nothing where no photo says anything."""
+    header = [_("Class"), _("Photos")]
+    rows: list[list[object]] = [[one.class_name, one.count] for one in chosen.compared.second.per_class]
+    for who, method in _methods(chosen):
+        header += [
+            _("{who}: right", who=who),
+            _("{who}: found", who=who),
+            _("{who}: likely from", who=who),
+            _("{who}: likely to", who=who),
+            _("{who}: trustworthy", who=who),
+        ]
+        for k, (row, one) in enumerate(zip(rows, method.per_class, strict=True)):
+            right = int(method.confusion.counts_CC[k, k])
+            likely = metrics.wilson_interval(right, one.count) if one.count else (None, None)
+            row += [right, *(_fraction(value) for value in (one.recall, *likely, one.precision))]
+    return csv_text.table(header, rows)
+
+
+def _fraction(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
 
 
 def _share(value: float | None) -> str:
@@ -109,7 +149,7 @@ def training(chosen: Chosen) -> None:
 
 
 def _loss_chart(chosen: Chosen) -> Any:
-    return charts.loss([Step(**step) for step in chosen.run.result["history"]], train_live.loss_texts())
+    return loss_charts.loss([Step(**step) for step in chosen.run.result["history"]], train_live.loss_texts())
 
 
 def settings(chosen: Chosen) -> list[tuple[str, str]]:
@@ -122,7 +162,10 @@ def settings(chosen: Chosen) -> list[tuple[str, str]]:
         (_("Model"), result["backbone"]),
         (_("Fingerprint of its weights"), chosen_settings["backbone_sha256"]),
         (_("Computed on"), result["device"]),
-        (_("Photos to learn from, of each class"), f"{number(min(counts))}–{number(max(counts))}"),
+        (
+            _("Photos to learn from, of each class"),
+            "–".join(number(count) for count in sorted({min(counts), max(counts)})),
+        ),
         (_("Variations of each photo"), number(chosen_settings["views"])),
         (
             _("Way of training"),
@@ -138,57 +181,73 @@ def settings(chosen: Chosen) -> list[tuple[str, str]]:
     ]
     if result["solver"] == "adam":
         rows.insert(7, (_("Size of a step"), f"{fit['learning_rate']:g}"))
-    versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
-    return [*((what, str(value)) for what, value in rows), (_("Versions of the software"), versions)]
+    crossed = result["cross_validation"]
+    if crossed is not None:
+        times = _n("{count} time", "{count} times", len(crossed["accuracies"]))
+        rows.append((_("Cross-validation"), _("in {count} parts, {times}", count=crossed["folds"], times=times)))
+    rows += [(_("Version of {name}", name=name), version) for name, version in result["versions"].items()]
+    return [(what, str(value)) for what, value in rows]
 
 
 def files(chosen: Chosen) -> None:
     """Every table as CSV, every figure as PNG, SVG or HTML; made when they are asked for."""
+    first, second = chosen.first_short, chosen.second_short
+    matrices = [_("Confusion matrix: {who}", who=who) for who in (first, second)]
     st.subheader(_("Tables (CSV, for Excel)"), anchor=False)
     tables: dict[str, tuple[str, Callable[[], bytes]]] = {
-        "classes": (_("Class by class"), lambda: csv_text.table(*_class_table(chosen))),
+        "classes": (_("Class by class"), lambda: _class_table(chosen)),
         "photos": (_("Photo by photo"), lambda: _photo_table(chosen)),
-        "before": (_("Confusion matrix before"), lambda: _matrix_table(chosen, "first")),
-        "after": (_("Confusion matrix after"), lambda: _matrix_table(chosen, "second")),
+        "confusion_1": (matrices[0], lambda: _matrix_table(chosen, chosen.compared.first)),
+        "confusion_2": (matrices[1], lambda: _matrix_table(chosen, chosen.compared.second)),
         "settings": (_("Settings"), lambda: csv_text.table([_("Setting"), _("Value")], settings(chosen))),
     }
-    columns = st.columns(len(tables))
-    for column, (key, (label, make)) in zip(columns, tables.items(), strict=True):
-        column.download_button(
-            label, make, f"{key}.csv", "text/csv", key=f"csv_{key}", on_click="ignore", width="stretch"
-        )
-    st.download_button(
-        _("All of this result (JSON)"),
-        lambda: json.dumps(chosen.run.result, ensure_ascii=False, indent=2).encode(),
-        "result.json",
-        "application/json",
-        key="json_result",
-        on_click="ignore",
-    )
+    for key, (label, table) in tables.items():
+        _row(chosen, key, label, [("csv", "text/csv", table)])
+    _row(chosen, "result", _("All of this result"), [("json", "application/json", lambda: _json(chosen))])
     st.subheader(_("Figures"), anchor=False)
-    figures: dict[str, tuple[str, Callable[[], Any]]] = {
+    in_percent = bool(session.get("matrix_unit") == "percent")
+    figures: dict[str, tuple[str, Callable[[], charts.Chart]]] = {
         "ranges": (_("The two numbers"), lambda: compare_numbers.ranges(chosen)),
-        "before": (_("Confusion matrix before"), lambda: compare_matrix.matrix(chosen, "first", percent=_is_percent())),
-        "after": (_("Confusion matrix after"), lambda: compare_matrix.matrix(chosen, "second", percent=_is_percent())),
+        "confusion_1": (matrices[0], lambda: compare_matrix.matrix(chosen, "first", percent=in_percent)),
+        "confusion_2": (matrices[1], lambda: compare_matrix.matrix(chosen, "second", percent=in_percent)),
         "classes": (_("Class by class"), lambda: _class_chart(chosen)),
         "loss": (_("Training curve"), lambda: _live_chart(chosen)),
     }
     for key, (label, chart) in figures.items():
-        name, *formats = st.columns([3, 1, 1, 1], vertical_alignment="center")
-        name.markdown(label)
-        for column, (kind, mime, make) in zip(formats, _formats(chart, label), strict=True):
-            column.download_button(
-                kind.upper(),
-                make,
-                f"{key}.{kind}",
-                mime,
-                key=f"figure_{key}_{kind}",
-                on_click="ignore",
-                width="stretch",
-            )
+        _row(chosen, key, label, _formats(chart, label))
 
 
-def _formats(chart: Callable[[], Any], title: str) -> list[tuple[str, str, Callable[[], bytes]]]:
+Format = tuple[str, str, Callable[[], bytes]]
+"""Ending of the file's name, its type, and what makes it."""
+
+
+def _row(chosen: Chosen, key: str, label: str, formats: Sequence[Format]) -> None:
+    name, *columns = st.columns([3, 1, 1, 1], vertical_alignment="center")
+    name.markdown(safe(label))
+    for column, (kind, mime, make) in zip(columns, formats, strict=False):
+        column.download_button(
+            kind.upper(),
+            _in_this_language(make),
+            f"result{chosen.run.summary.number}_{key}.{kind}",
+            mime,
+            key=f"file_{key}_{kind}",
+            on_click="ignore",
+            width="stretch",
+        )
+
+
+def _in_this_language(make: Callable[[], bytes]) -> Callable[[], bytes]:
+    """Streamlit makes a download outside of any session, where nobody knows the language of the screen."""
+    language = session.language()
+
+    def made() -> bytes:
+        with session.speaking(language):
+            return make()
+
+    return made
+
+
+def _formats(chart: Callable[[], charts.Chart], title: str) -> list[Format]:
     language = session.language()
     return [
         ("png", "image/png", lambda: figure_files.png(chart())),
@@ -197,13 +256,13 @@ def _formats(chart: Callable[[], Any], title: str) -> list[tuple[str, str, Calla
     ]
 
 
-def _is_percent() -> bool:
-    return bool(session.get("matrix_unit") == "percent")
+def _json(chosen: Chosen) -> bytes:
+    return json.dumps(chosen.run.result, ensure_ascii=False, indent=2).encode()
 
 
 def _live_chart(chosen: Chosen) -> charts.Chart:
     steps = [Step(**step) for step in chosen.run.result["history"]]
-    return charts.live_loss(steps, train_live.loss_texts(), log=False)
+    return loss_charts.live_loss(steps, train_live.loss_texts(), log=False)
 
 
 def _photo_table(chosen: Chosen) -> bytes:
@@ -212,10 +271,10 @@ def _photo_table(chosen: Chosen) -> bytes:
     header = [
         _("File"),
         _("Class"),
-        _("Answer before"),
-        _("How sure before"),
-        _("Answer after"),
-        _("How sure after"),
+        _("{who}: answer", who=chosen.first_short),
+        _("{who}: how sure", who=chosen.first_short),
+        _("{who}: answer", who=chosen.second_short),
+        _("{who}: how sure", who=chosen.second_short),
         "SHA-256",
     ]
     return csv_text.table(
@@ -235,10 +294,6 @@ def _photo_table(chosen: Chosen) -> bytes:
     )
 
 
-def _matrix_table(chosen: Chosen, side: str) -> bytes:
-    compared = chosen.compared
-    counts_CC = (compared.first if side == "first" else compared.second).confusion.counts_CC
-    header = [_("What it shows"), *compared.class_names]
-    return csv_text.table(
-        header, [[name, *row] for name, row in zip(compared.class_names, counts_CC.tolist(), strict=True)]
-    )
+def _matrix_table(chosen: Chosen, method: Evaluation) -> bytes:
+    names, counts = chosen.compared.class_names, method.confusion.counts_CC.tolist()
+    return csv_text.table([_("What it shows"), *names], [[name, *row] for name, row in zip(names, counts, strict=True)])

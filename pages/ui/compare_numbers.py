@@ -12,6 +12,7 @@ from pages.ui.text import _, _n, number, percent, safe
 from prolip_core import charts, storage
 from prolip_core.comparison import Flip
 from prolip_core.metrics import Evaluation
+from prolip_core.types import Prediction
 
 COLUMNS = 4
 
@@ -24,15 +25,21 @@ def show(chosen: Chosen) -> None:
         _number(chosen.first_name, chosen.compared.first)
     with second.container(border=True):
         _number(chosen.second_name, chosen.compared.second)
-    st.markdown(_difference(chosen))
+    st.markdown(
+        _difference(chosen),
+        help=_("By the exact McNemar test on the photos that changed: p = {p}.", p=f"{chosen.compared.p:.2g}"),
+    )
     st.altair_chart(ranges(chosen), width="stretch", key="ranges", theme=None)
 
 
 def ranges(chosen: Chosen) -> charts.Chart:
     """The two numbers with their likely ranges as a picture."""
+    names = (chosen.first_name, chosen.second_name)
+    if chosen.is_two_runs:
+        names = (chosen.first_short, chosen.second_short)
     rows = [
         (name, found.accuracy, *found.accuracy_interval)
-        for name, found in ((chosen.first_name, chosen.compared.first), (chosen.second_name, chosen.compared.second))
+        for name, found in zip(names, (chosen.compared.first, chosen.compared.second), strict=True)
     ]
     return charts.accuracy_ranges(rows, _("How often it was right (bar: likely range, 95 %)"))
 
@@ -91,12 +98,11 @@ def _difference(chosen: Chosen) -> str:
     }
     points = _("**{points} percentage points**", points=f"{compared.points:+.1f}")
     counts = _(
-        "{right} photos put right, {wrong} put wrong.",
+        "Photos put right: {right}, put wrong: {wrong}.",
         right=number(len(compared.put_right)),
         wrong=number(len(compared.put_wrong)),
     )
-    test = _("(Exact McNemar test, p = {p})", p=f"{compared.p:.2g}")
-    return f"{points}: {counts} {words[compared.luck]} {test}"
+    return f"{points}: {counts} {words[compared.luck]}"
 
 
 def flips(project_id: str, chosen: Chosen) -> None:
@@ -124,16 +130,14 @@ def _grid(chosen: Chosen, found: Sequence[Flip], project_id: str) -> None:
                         [
                             safe(chosen.run.filenames.get(flip.image_id, ""), 40),
                             _("Truth: **{name}**", name=safe(names[flip.first.label])),
-                            _(
-                                "Before: {name} ({share})",
-                                name=safe(names[flip.first.predicted]),
-                                share=percent(flip.first.confidence),
-                            ),
-                            _(
-                                "After: {name} ({share})",
-                                name=safe(names[flip.second.predicted]),
-                                share=percent(flip.second.confidence),
-                            ),
+                            _answer(chosen.first_short, names, flip.first),
+                            _answer(chosen.second_short, names, flip.second),
                         ]
                     )
                 )
+
+
+def _answer(who: str, names: Sequence[str], one: Prediction) -> str:
+    return _(
+        "{who}: {name} ({share} sure)", who=safe(who), name=safe(names[one.predicted]), share=percent(one.confidence)
+    )

@@ -16,6 +16,7 @@ from prolip_core.storage.records import Photo
 
 GRID_COLUMNS = 6
 PAGE_SIZE = 24
+NAME_CHARACTERS = 14
 
 T = TypeVar("T")
 
@@ -54,24 +55,29 @@ def photo_grid(
     photos: Sequence[Photo],
     *,
     key: str,
-    caption: Callable[[Photo], str] = lambda photo: safe(photo.record.filename, 24),
+    caption: Callable[[Photo], str] | None = None,
     columns: int = GRID_COLUMNS,
     all_ticked: bool = False,
 ) -> list[int]:
-    """Photos side by side, each with a box to tick; gives the ids of the ticked ones. Call inside a form to tick many at once."""
+    """Photos side by side, each with a box to tick and, if `caption` gives any, a word on it (Markdown); gives the ids of the
+    ticked ones. Call inside a form to tick many at once."""
     ticked: list[int] = []
     for start in range(0, len(photos), columns):
         for column, photo in zip(st.columns(columns), photos[start : start + columns], strict=False):
             with column:
                 picture(photo.image_id)
-                if st.checkbox(
-                    caption(photo),
-                    key=f"{key}_{all_ticked}_{photo.id}",
-                    value=all_ticked,
-                    help=short(photo.record.filename, 200).replace("`", "'"),
-                ):
+                name = safe(_middle_cut(photo.record.filename))
+                if st.checkbox(name, key=f"{key}_{all_ticked}_{photo.id}", value=all_ticked):
                     ticked.append(photo.id)
+                if caption is not None and (words := caption(photo)):
+                    st.caption(words)
     return ticked
+
+
+def _middle_cut(filename: str) -> str:
+    """Cut where names of one camera do not differ: in the middle."""
+    name = short(filename, 200)
+    return name if len(name) <= NAME_CHARACTERS else f"{name[:5]}…{name[-(NAME_CHARACTERS - 6) :]}"
 
 
 def page_of(items: Sequence[T], *, key: str, size: int = PAGE_SIZE) -> Sequence[T]:

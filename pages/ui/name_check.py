@@ -30,7 +30,7 @@ def show(project: Project, classes: Sequence[ClassRow], templates: Sequence[str]
         ),
     )
     backbone = project.spec["backbone"]
-    _unreadable(classes, str(backbone.get("language", "")))
+    all_readable = _unreadable(classes, str(backbone.get("language", "")))
     twins = likeness.same_names([row.spec for row in classes])
     for first, second in twins[:SHOWN_WARNINGS]:
         st.error(
@@ -44,17 +44,18 @@ def show(project: Project, classes: Sequence[ClassRow], templates: Sequence[str]
     if len(classes) < guide.MIN_CLASSES:
         st.caption(_("Name at least two classes first."))
     elif not twins and templates:
-        _likeness(project, classes, templates)
+        _likeness(project, classes, templates, all_readable=all_readable)
 
 
 def _bold(row: ClassRow) -> str:
     return f"**{safe(row.display_name)}**"
 
 
-def _unreadable(classes: Sequence[ClassRow], language: str) -> None:
+def _unreadable(classes: Sequence[ClassRow], language: str) -> bool:
+    """Warns of names in a language that the model does not read; whether there are none."""
     found = likeness.unreadable_names([row.spec for row in classes], language)
     if not found:
-        return
+        return True
     names = ", ".join(safe(name) for _index, name in found[: 2 * SHOWN_WARNINGS])
     st.warning(
         _n(
@@ -66,9 +67,10 @@ def _unreadable(classes: Sequence[ClassRow], language: str) -> None:
             names=names,
         )
     )
+    return False
 
 
-def _likeness(project: Project, classes: Sequence[ClassRow], templates: Sequence[str]) -> None:
+def _likeness(project: Project, classes: Sequence[ClassRow], templates: Sequence[str], *, all_readable: bool) -> None:
     """The answer if there is one, else the question is asked: by itself for the built-in model, which is quick and here."""
     db = cached.database()
     question = {
@@ -80,7 +82,7 @@ def _likeness(project: Project, classes: Sequence[ClassRow], templates: Sequence
     asked: tuple[str, str] | None = session.get(slot)
     done = storage.jobs.find_done(db, "similarity", key)
     if done is not None and done.result is not None:
-        _show_result(classes, done.result)
+        _show_result(classes, done.result, all_readable=all_readable)
         return
     if asked is not None and asked[0] != key:  # about names that are not these any more
         storage.jobs.request_stop(db, asked[1])
@@ -150,13 +152,13 @@ def _wait(job_id: str) -> None:
     )
 
 
-def _show_result(classes: Sequence[ClassRow], result: Mapping[str, Any]) -> None:
+def _show_result(classes: Sequence[ClassRow], result: Mapping[str, Any], *, all_readable: bool) -> None:
     scale = float(result["logit_scale"])
     names = [row.display_name for row in classes]
     pairs = likeness.alike_pairs(result["matrix"], scale)
-    if not pairs:
+    if not pairs and all_readable:
         st.success(_("The model can tell all of these names apart."))
-    else:
+    elif pairs:
         _warn(classes, pairs)
     with st.expander(_("Picture: every pair of names"), expanded=len(names) <= 12):
         st.altair_chart(

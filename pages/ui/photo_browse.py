@@ -78,12 +78,12 @@ def _has_use(photo: Photo, use: str) -> bool:
 
 
 def _caption(photo: Photo, names: dict[int, str], chosen_class: int) -> str:
-    words = [] if chosen_class else [safe(names.get(photo.class_id, ""), 16)]
+    words = [] if chosen_class else [safe(names.get(photo.class_id, ""), 30)]
     if photo.excluded:
         words.append(f":orange-badge[{_('excluded')}]")
     elif photo.role == "test":
         words.append(f":blue-badge[{_('test')}]")
-    return " ".join([safe(photo.record.filename, 18), *words])
+    return " ".join(words)
 
 
 def _actions(ticked: list[int], names: dict[int, str]) -> None:

@@ -23,9 +23,7 @@ def show(card: ProjectCard, taken: Collection[str]) -> None:
     """Draws the card. `taken`: the names of all projects."""
     project = card.project
     with st.container(height="stretch"):  # so that the buttons of a row of cards stand in line
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"**{safe(project.name)}**", help=_full_name(project))
-            _menu(project, taken)
+        st.markdown(f"**{safe(project.name)}**", help=_full_name(project))
         _cover(card.cover)
         st.markdown(
             " · ".join(
@@ -43,9 +41,11 @@ def show(card: ProjectCard, taken: Collection[str]) -> None:
         else:
             st.caption(_("No result yet."))
         st.caption(_("Changed {date}", date=date(project.changed_at)))
-    if st.button(_("Open"), key=f"open_{project.id}", width="stretch"):
-        with guards.told():
-            _open(project)
+    with st.container(horizontal=True, wrap=False):
+        if st.button(_("Open"), key=f"open_{project.id}", width="stretch"):
+            with guards.told():
+                _open(project)
+        _menu(project, taken)
 
 
 @guards.fragment(run_every=POLL_S)
@@ -181,7 +181,7 @@ def _deleted_row(project: Project) -> None:
 def _expire(project: Project) -> None:
     db = cached.database()
     storage.projects.expire(db, project.id)
-    gone = storage.purge(db)
+    gone = storage.purge(db, fresh_s=0)
     session.say_later(
         _n(
             "Deleted for good; {count} photo was removed from the disk.",

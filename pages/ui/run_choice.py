@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from pages.ui import cached, guards, session
 from pages.ui.text import _, date, number, safe, short
@@ -18,45 +19,81 @@ ZERO_SHOT = ""
 
 @dataclass(frozen=True)
 class Chosen:
-    """The run that is looked at, and the two columns of the page with what they are called."""
+    """The run that is looked at, and the two columns of the page with what they are called; none of it is Markdown.
+
+    `other`: the run that it is compared with, "" for the time before its training.
+    """
 
     run: RunRecord
+    other: str
     compared: Comparison
     first_name: str
     second_name: str
-    is_two_runs: bool
+    first_short: str
+    second_short: str
+
+    @property
+    def is_two_runs(self) -> bool:
+        return self.other != ZERO_SHOT
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """As a chart can show them: a change of direction in a name would turn its axis around."""
+        return tuple(short(name, 200) for name in self.compared.class_names)
 
 
 def show(project_id: str, runs: Sequence[RunSummary]) -> Chosen:
     """The choice itself. Raises RunError if the two results have no photo in common."""
     by_id = {run.id: run for run in runs}
-    left, right, menu = st.columns([5, 5, 2], vertical_alignment="bottom")
-    run_id = left.selectbox(
-        _("Result"), list(by_id), format_func=lambda id_: title(by_id[id_]), key=f"run_{project_id}_{runs[0].id}"
-    )
-    others = [id_ for id_ in by_id if id_ != run_id]
-    other = right.selectbox(
+    titles = {run.id: title(run) for run in runs}
+    left, right, menu = st.columns([5, 5, 3], vertical_alignment="bottom")
+    run_id = _box(left, _("Result"), titles, f"run_{project_id}_{runs[0].id}")
+    others = {id_: name for id_, name in titles.items() if id_ != run_id}
+    other = _box(
+        right,
         _("Compared with"),
-        [ZERO_SHOT, *others],
-        format_func=lambda id_: _("before the training (zero-shot)") if id_ == ZERO_SHOT else title(by_id[id_]),
-        key=f"other_{project_id}_{run_id}",
-        help=_("Zero-shot: the model as it is, which has only read the names of the classes."),
+        {ZERO_SHOT: _("before the training (zero-shot)"), **others},
+        f"other_{project_id}_{run_id}",
+        help_=_("Zero-shot: the model as it is, which has only read the names of the classes."),
     )
-    chosen = by_id[run_id or runs[0].id]
-    with menu.popover(_("More"), width="stretch"):
+    chosen = by_id[run_id]
+    with menu.popover(_("Rename or delete"), width="stretch"):
         _menu(chosen)
     recently_deleted(project_id)
     run = cached.run_record(chosen.id)
     if not other:
-        return Chosen(run, cached.compared(run.summary.id), _("Before (zero-shot)"), _("After (ProLIP)"), False)
+        names = (_("Before (zero-shot)"), _("After (ProLIP)"), _("Before"), _("After"))
+        return Chosen(run, ZERO_SHOT, cached.compared(run.summary.id), *names)
     compared = comparison.of_runs(cached.run_record(other), run)
-    return Chosen(run, compared, title(by_id[other]), title(chosen), True)
+    return Chosen(run, other, compared, title(by_id[other]), title(chosen), name_of(by_id[other]), name_of(chosen))
+
+
+def _box(column: DeltaGenerator, label: str, titles: Mapping[str, str], slot: str, help_: str | None = None) -> str:
+    """A box to choose from `titles`; the first is chosen to begin with. A box goes on showing the words that it had when it was
+    drawn first: with other words (a new name, another language) it is another box, and takes the choice over from `slot`."""
+    ids = list(titles)
+    before = session.get(slot)
+    chosen: str = column.selectbox(
+        label,
+        ids,
+        index=ids.index(before) if before in ids else 0,
+        format_func=titles.__getitem__,
+        key=f"{slot}_{hash(tuple(titles.values()))}",
+        help=help_,
+    )
+    session.put(slot, chosen)
+    return chosen
 
 
 def title(run: RunSummary) -> str:
-    """What a result is called; not Markdown."""
-    name = short(run.name, 40) if run.name else _("Result {number}", number=number(run.number))
-    return f"{name} · {date(run.created_at)} · {short(run.backbone, 30)}"
+    """What a result is called, with when it was made and of which model; not Markdown."""
+    return f"{name_of(run)} · {date(run.created_at)} · {short(run.backbone, 30)}"
+
+
+def name_of(run: RunSummary) -> str:
+    """What a result is called; with its number, since two may have the same name. Not Markdown."""
+    count = number(run.number)
+    return f"{short(run.name, 40)} ({count})" if run.name else _("Result {number}", number=count)
 
 
 def recently_deleted(project_id: str) -> None:

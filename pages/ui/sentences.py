@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from pages.ui import cached, guards
+from pages.ui import cached, guards, session
 from pages.ui.text import _, _n, error, safe
 from prolip_core import prompts, storage
 from prolip_core.errors import PromptError
@@ -23,39 +23,48 @@ def show(project: Project, classes: Sequence[ClassRow]) -> tuple[str, ...]:
         anchor=False,
         help=_("CLIP compares a photo with sentences. A class name alone works less well than a sentence around it."),
     )
-    templates = _choice(project, tuple(map(str, project.spec.get("templates", ()))))
+    templates = tuple(map(str, project.spec.get("templates", ())))
+    _choice(project.id, templates)
     if classes and templates:
         _preview(classes, templates)
     return templates
 
 
-def _choice(project: Project, saved: tuple[str, ...]) -> tuple[str, ...]:
-    sets = {one.key: one for one in prompts.TEMPLATE_SETS}
-    titles = {**{key: _(one.title) for key, one in sets.items()}, OWN: _("Own sentences")}
-    current = next((key for key, one in sets.items() if one.templates == saved), OWN)
+def _choice(project_id: str, saved: tuple[str, ...]) -> None:
+    titles = {**{one.key: _(one.title) for one in prompts.TEMPLATE_SETS}, OWN: _("Own sentences")}
+    current = next((one.key for one in prompts.TEMPLATE_SETS if one.templates == saved), OWN)
+    key = f"sentences_{project_id}"
     chosen = st.radio(
         _("What do the photos look like?"),
         list(titles),
         index=list(titles).index(current),
         format_func=titles.__getitem__,
-        captions=[*(_(one.description) for one in sets.values()), _("You write them yourself.")],
-        key=f"sentences_{project.id}",
+        captions=[*(_(one.description) for one in prompts.TEMPLATE_SETS), _("You write them yourself.")],
+        key=key,
+        on_change=_save_set,
+        args=(project_id, key),
     )
-    wanted = _own(project, saved) if chosen == OWN else sets[chosen or current].templates
-    if wanted is None or wanted == saved:
-        return saved
-    with guards.told():
-        _save(project, wanted)
-    return saved
+    if chosen == OWN:
+        _own(project_id, saved)
 
 
-def _own(project: Project, saved: tuple[str, ...]) -> tuple[str, ...] | None:
-    """The user's own templates, None if they cannot be used."""
+def _own(project_id: str, saved: tuple[str, ...]) -> None:
+    """The user's own templates, and what is wrong with them."""
+    key = f"own_sentences_{project_id}"
     text = st.text_area(
         _("One sentence a line, with {place} where the class name belongs", place="{}"),
         value="\n".join(saved),
-        key=f"own_sentences_{project.id}",
+        key=key,
+        on_change=_save_own,
+        args=(project_id, key),
     )
+    _templates, problems = _read(text)
+    if problems:
+        st.error(_("Not saved yet:") + "\n\n" + "\n".join(f"- {line}" for line in problems[:5]))
+
+
+def _read(text: str) -> tuple[tuple[str, ...], list[str]]:
+    """The templates in the text, and its problems as Markdown."""
     templates: list[str] = []
     problems: list[str] = []
     for number, line in enumerate(text.splitlines(), start=1):
@@ -68,18 +77,30 @@ def _own(project: Project, saved: tuple[str, ...]) -> tuple[str, ...] | None:
             problems.append(_("Line {number}: {reason} {remedy}", number=number, reason=reason, remedy=remedy))
     if not templates and not problems:
         problems.append(_("Write at least one sentence."))
-    if problems:
-        st.error(_("Not saved yet:") + "\n\n" + "\n".join(f"- {line}" for line in problems[:5]))
-        return None
-    return tuple(dict.fromkeys(templates))
+    return tuple(dict.fromkeys(templates)), problems
 
 
-def _save(project: Project, templates: tuple[str, ...]) -> None:
-    db = cached.database()
-    current = storage.projects.get(db, project.id)
-    if current is not None:
-        storage.projects.set_spec(db, project.id, {**current.spec, "templates": list(templates)})
-        st.rerun()  # the side bar was drawn before
+# Saved in callbacks, which run before the page: all of it, the side bar too, is drawn from what is saved then.
+
+
+def _save_set(project_id: str, key: str) -> None:
+    chosen = session.get(key)
+    if chosen != OWN:
+        _save(project_id, prompts.template_set(chosen).templates)
+
+
+def _save_own(project_id: str, key: str) -> None:
+    templates, problems = _read(session.get(key, ""))
+    if not problems:
+        _save(project_id, templates)
+
+
+def _save(project_id: str, templates: tuple[str, ...]) -> None:
+    with guards.told():
+        db = cached.database()
+        current = storage.projects.get(db, project_id)
+        if current is not None:
+            storage.projects.set_spec(db, project_id, {**current.spec, "templates": list(templates)})
 
 
 def _preview(classes: Sequence[ClassRow], templates: Sequence[str]) -> None:

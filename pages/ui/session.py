@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import streamlit as st
@@ -22,8 +23,23 @@ _ROUND = "_round_of_"
 _WANTED = "page"
 
 
+_speaking: ContextVar[str] = ContextVar("_speaking", default="")
+
+
+@contextmanager
+def speaking(code: str) -> Iterator[None]:
+    """This language, whoever asks: what Streamlit runs outside of a run, a download being made, knows no session."""
+    before = _speaking.set(code)
+    try:
+        yield
+    finally:
+        _speaking.reset(before)
+
+
 def language() -> str:
     """The chosen language, else the browser's."""
+    if _speaking.get():
+        return _speaking.get()
     chosen = str(st.session_state.get(_LANGUAGE) or st.query_params.get(_LANGUAGE))
     return chosen if chosen in i18n.LANGUAGES else i18n.choose(st.context.locale)
 

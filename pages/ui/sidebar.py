@@ -40,8 +40,7 @@ def show() -> None:
 def step_states(project: Project) -> tuple[StepState, ...]:
     """The state of every step of the project, as of now."""
     db = cached.database()
-    classes = storage.classes.list_(db, project.id)
-    photos = storage.photos.list_(db, project.id)
+    classes, photos = cached.classes(project), cached.photos(project)
     fingerprint = storage.photos.fingerprint(db, project.id)
     return guide.states(
         classes,

@@ -8,7 +8,7 @@ import streamlit as st
 
 from pages.ui import cached, guards
 from pages.ui.text import _, _n, number, percent, safe, translator
-from prolip_core import charts, storage
+from prolip_core import loss_charts, storage
 from prolip_core.storage.records import Job
 
 POLL_S = 1.0
@@ -87,9 +87,13 @@ def _amount(job: Job) -> str:
 
 def _stop(job: Job) -> None:
     asked = job.stop_requests > 0
-    if st.button(_("Stop"), key=f"stop_{job.id}", disabled=asked and job.stage != "cross_validation"):
-        storage.jobs.request_stop(cached.database(), job.id)
-        st.rerun(scope="fragment")
+    st.button(
+        _("Stop"),
+        key=f"stop_{job.id}",
+        disabled=asked and job.stage != "cross_validation",
+        on_click=storage.jobs.request_stop,
+        args=(cached.database(), job.id),
+    )
     if asked:
         st.caption(_("Stopping …"))
     elif job.stage == "fit":
@@ -119,8 +123,11 @@ def curve(job: Job) -> None:
     now = steps[-1]
     columns[2].caption(_("Step {step} of at most {total}", step=number(now.step), total=number(now.total_steps)))
     texts = loss_texts()
-    st.altair_chart(charts.live_loss(steps, texts, log=bool(log)), key=f"curve_{job.id}", width="stretch", theme=None)
-    st.altair_chart(charts.live_accuracy(steps, texts), key=f"accuracy_{job.id}", width="stretch", theme=None)
+    upper, lower = cached.live_charts(texts, bool(log))
+    st.vega_lite_chart(
+        loss_charts.loss_data(steps, texts, log=bool(log)), upper, key=f"curve_{job.id}", width="stretch", theme=None
+    )
+    st.vega_lite_chart(loss_charts.accuracy_data(steps), lower, key=f"accuracy_{job.id}", width="stretch", theme=None)
     st.caption(
         _(
             "Loss {loss}; right on {share} of the training photos, which it has seen: this says nothing about new photos.",
@@ -130,9 +137,9 @@ def curve(job: Job) -> None:
     )
 
 
-def loss_texts() -> charts.LossTexts:
+def loss_texts() -> loss_charts.LossTexts:
     """The words on a loss chart."""
-    return charts.LossTexts(
+    return loss_charts.LossTexts(
         step=_("Step"),
         loss=_("Loss"),
         cross_entropy=_("Error on the training photos (cross-entropy)"),

@@ -1,7 +1,8 @@
 """Brings the catalogues up to date: `python -m prolip_core.locale.update`.
 
 Every text that a person may read is found in the source: arguments of `_` and `_n` on the screens, of `N_` and `Note` anywhere,
-message and remedy of every error. New texts arrive without a translation (a test names them), unused ones are dropped.
+message and remedy of every error, also where they stand in a constant of the module or in a record beside the error's class. New
+texts arrive without a translation (a test names them), unused ones are dropped.
 """
 
 from __future__ import annotations
@@ -33,21 +34,25 @@ def sources() -> list[Path]:
 
 def texts_of(source: str) -> Iterator[TextKey]:
     """The texts of one file, in the order of their lines."""
-    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    tree = ast.parse(source)
+    constants = _constants(tree)
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     for call in sorted(calls, key=lambda node: (node.lineno, node.col_offset)):
-        name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-        first = _literal(call.args[0]) if call.args else None
-        if name == "_n" and first is not None and len(call.args) > 1:
-            many = _literal(call.args[1])
-            if many is not None:
-                yield (first, many)
-        elif name in {"_", "N_", "Note", *_ERRORS} and first:
-            yield first
+        name = _name(call.func)
+        texts = [_text(argument, constants) for argument in call.args]
+        if name == "_n":
+            if len(texts) > 1 and texts[0] and texts[1]:
+                yield (texts[0], texts[1])
+            continue
+        classes = [place for place, argument in enumerate(call.args) if _name(argument) in _ERRORS]
+        if name in {"_", "N_", "Note", *_ERRORS}:
+            yield from filter(None, texts[:1])
+        elif classes:
+            # A record that says which error is raised, and with which texts.
+            yield from filter(None, texts[classes[0] + 1 :])
         if name in _ERRORS:
-            for keyword in call.keywords:
-                remedy = _literal(keyword.value) if keyword.arg == "remedy" else None
-                if remedy:
-                    yield remedy
+            remedies = [keyword.value for keyword in call.keywords if keyword.arg == "remedy"]
+            yield from filter(None, (_text(remedy, constants) for remedy in remedies))
 
 
 def extract() -> dict[TextKey, list[str]]:
@@ -82,7 +87,9 @@ def updated(language: str) -> bytes:
         )
         if language == i18n.DEFAULT:
             translation = text
-        new.add(text, translation or None, locations=[(name, 0) for name in files])
+        # A translation that somebody doubted stays marked as such: the tests name it.
+        flags = {"fuzzy"} if known is not None and known.fuzzy else ()
+        new.add(text, translation or None, locations=[(name, 0) for name in files], flags=flags)
     buffer = io.BytesIO()
     write_po(buffer, new, width=120, omit_header=True, include_lineno=False, sort_by_file=False)
     # A short header of our own: Babel's holds the time, which would change with every run.
@@ -94,8 +101,25 @@ def updated(language: str) -> bytes:
     return header.encode() + buffer.getvalue()
 
 
-def _literal(node: ast.expr) -> str | None:
-    """The text of a literal; parts that follow each other are one literal already."""
+def _constants(tree: ast.Module) -> dict[str, str]:
+    """The texts that the module gives a name at its top."""
+    return {
+        target.id: node.value.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+
+
+def _name(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+
+
+def _text(node: ast.expr, constants: dict[str, str]) -> str | None:
+    """The text of a literal (parts that follow each other are one literal already) or of a constant of the module."""
+    if isinstance(node, ast.Name):
+        return constants.get(node.id)
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
 
 

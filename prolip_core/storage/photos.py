@@ -33,7 +33,7 @@ def list_(
     *,
     include_excluded: bool = True,
 ) -> tuple[Photo, ...]:
-    """The photos in class order, within a class in natural order of their names."""
+    """The photos in class order; within a class those to learn from first, each in natural order of their names."""
     with db.read() as session:
         return read(session, project_id, class_id, role, include_excluded=include_excluded)
 
@@ -59,7 +59,9 @@ def read(
     if not include_excluded:
         query = query.where(PhotoTable.excluded.is_(False))
     found = session.execute(query).all()
-    ordered = sorted(found, key=lambda pair: (pair[1], natural_key(pair[0].filename), pair[0].id))
+    ordered = sorted(
+        found, key=lambda pair: (pair[1], pair[0].role != "train", natural_key(pair[0].filename), pair[0].id)
+    )
     return tuple(_photo(row) for row, _ in ordered)
 
 

@@ -24,8 +24,9 @@ FRESH_S = 60
 """A photo that was written, or added once more, so shortly ago is left for the next time: its row may be on the way."""
 
 
-def purge(db: Database, now: datetime | None = None) -> Purged:
-    """Removes for good what can no longer be taken back. Safe to call at any time, from any process."""
+def purge(db: Database, now: datetime | None = None, *, fresh_s: float = FRESH_S) -> Purged:
+    """Removes for good what can no longer be taken back. Safe to call at any time, from any process. Photos that were written
+    less than `fresh_s` ago are left for a later time."""
     moment = now or current_time()
     limit = moment - timedelta(seconds=config.UNDO_PERIOD_S)
     with db.write() as session:
@@ -45,7 +46,7 @@ def purge(db: Database, now: datetime | None = None) -> Purged:
         session.execute(delete(RunTable).where(RunTable.id.in_(runs)))
         session.execute(delete(ProjectTable).where(ProjectTable.id.in_(projects)))
     # Files after rows: a crash in between leaves orphans, which the sweep below finds, and never a row without its file.
-    removed = _remove_photos(db, image_ids, moment)
+    removed = _remove_photos(db, image_ids, moment, fresh_s)
     for run_id in runs:
         shutil.rmtree(config.run_folder() / run_id, ignore_errors=True)
     _sweep(db, moment)
@@ -53,7 +54,7 @@ def purge(db: Database, now: datetime | None = None) -> Purged:
     return Purged(len(projects), removed, len(runs))
 
 
-def _remove_photos(db: Database, image_ids: Iterable[str], moment: datetime, min_age_s: float = FRESH_S) -> int:
+def _remove_photos(db: Database, image_ids: Iterable[str], moment: datetime, min_age_s: float) -> int:
     """Deletes what was kept of these photos unless a row still needs it; how many photos."""
     removed = 0
     for image_id in image_ids:

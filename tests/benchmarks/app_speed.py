@@ -1,0 +1,188 @@
+"""How fast the app answers, and what it keeps: `python -m tests.benchmarks.app_speed`. Needs Chromium; takes some minutes.
+
+A click is timed in the page itself, from the click until Streamlit has drawn everything. Memory and processor time are the
+server's own, read from /proc (Linux).
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+from prolip_core import spec, storage, uploads
+from prolip_core.content_store import ContentStore, ThumbnailStore
+from prolip_core.spec import FitConfig, PilotSpec
+from prolip_core.storage.records import ClassRow
+from prolip_core.uploads import UploadFile
+from tests import image_factory
+from tests.e2e.conftest import Server, Tab, chromium
+
+CLASSES = 10
+PER_CLASS = 50
+UPLOADS = 10
+PER_UPLOAD = 100
+RERUNS = 200
+_WATCH = """() => {
+  const app = document.querySelector('[data-testid=stApp]')
+  window.__done = []
+  new MutationObserver(() => {
+    if (app.dataset.testScriptState === 'notRunning') window.__done.push(performance.now())
+  }).observe(app, { attributes: true, attributeFilter: ['data-test-script-state'] })
+}"""
+
+
+def fill(home: Path) -> str:
+    """A project with 500 photos of 10 classes; its id."""
+    os.environ["PROLIP_HOME"] = str(home)
+    db = storage.open_database()
+    project = storage.projects.create(db, "500", spec.as_dict(PilotSpec()))
+    rows = storage.classes.save(db, project.id, [ClassRow(None, f"class {k}", (f"thing {k}",)) for k in range(CLASSES)])
+    stores = ContentStore(home / "photos"), ThumbnailStore(home / "thumbnails")
+    for k, row in enumerate(rows):
+        files = [UploadFile(f"{k}-{n}.jpg", image_factory.jpeg(1000 * k + n, 320, 240)) for n in range(PER_CLASS)]
+        placed = [one.photo.photo for one in uploads.check(files, *stores) if one.photo]
+        assert row.id is not None
+        storage.photos.add(db, project.id, row.id, "train", placed[:40])
+        storage.photos.add(db, project.id, row.id, "test", placed[40:])
+    db.close()
+    return project.id
+
+
+def timed(page: Page, act: Callable[[], None], times: int) -> float:
+    """Median seconds from the act until all is drawn."""
+    page.evaluate(_WATCH)
+    found = []
+    for _ in range(times):
+        page.wait_for_timeout(400)
+        page.evaluate("() => { window.__done.length = 0 }")
+        start: float = page.evaluate("() => performance.now()")
+        act()
+        page.wait_for_function("() => window.__done.length > 0", timeout=30_000)
+        page.wait_for_timeout(250)
+        end: float = page.evaluate("() => window.__done.at(-1)")
+        found.append((end - start) / 1000)
+    return statistics.median(found)
+
+
+def resident_mb(pid: int) -> float:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("VmRSS")).split()[1]) / 1024
+
+
+def cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def clicks(tab: Tab, project_id: str) -> None:
+    page = tab.page
+    tab.open(f"/photos?project={project_id}")
+    tab.settle()
+    page.wait_for_timeout(3000)
+    next_page = page.get_by_role("button", name="Next page")
+    say(f"photos, next page of the grid: {timed(page, next_page.click, 7):.2f} s")
+    tick = page.get_by_text("Tick all on this page")
+    say(f"photos, tick all on the page: {timed(page, tick.click, 7):.2f} s")
+    camera = page.get_by_text("Use the camera")
+    say(f"photos, a switch that draws the whole page: {timed(page, camera.click, 7):.2f} s")
+    for step in ("classes", "train", "compare", "projects"):
+        tab.go(step)
+        page.wait_for_timeout(1500)
+        if step == "classes":
+            say(f"classes, another set of sentences: {timed(page, _other_sentences(page), 7):.2f} s")
+    for language in ("日本語", "English"):
+        say(f"another language: {timed(page, page.get_by_text(language, exact=True).click, 1):.2f} s")
+
+
+def _other_sentences(page: Page) -> Callable[[], None]:
+    names = itertools.cycle((page.get_by_text("Product on plain ground"), page.get_by_text("General photo")))
+    return lambda: next(names).click()
+
+
+def soak(tab: Tab, project_id: str, pid: int, folder: Path) -> None:
+    page = tab.page
+    tab.open(f"/photos?project={project_id}")
+    tab.settle()
+    page.wait_for_timeout(2000)
+    before = resident_mb(pid)
+    for number in range(UPLOADS):
+        files = []
+        for n in range(PER_UPLOAD):
+            path = folder / f"{number}-{n}.jpg"
+            path.write_bytes(image_factory.jpeg(50_000 + number * PER_UPLOAD + n, 800, 600))
+            files.append(path)
+        start = time.monotonic()
+        page.locator("[data-testid=stFileUploaderDropzoneInput]").first.set_input_files(files)
+        page.get_by_text("came without a folder").first.wait_for(timeout=120_000)
+        tab.settle()
+        if number == 0:
+            say(f"{PER_UPLOAD} photos of 0.5 MP from choosing to checked and kept: {time.monotonic() - start:.1f} s")
+        page.get_by_role("button", name="Do not add them").click()
+        tab.settle()
+    camera = page.get_by_text("Use the camera")
+    for _ in range(RERUNS):
+        camera.click()
+        page.wait_for_timeout(30)
+    tab.settle()
+    page.wait_for_timeout(3000)
+    say(f"server memory {before:.0f} MB before, {resident_mb(pid):.0f} MB after {UPLOADS} uploads and {RERUNS} reruns")
+
+
+def while_training(tab: Tab, project_id: str, pid: int) -> None:
+    db = storage.open_database()
+    project = storage.projects.get(db, project_id)
+    assert project is not None
+    endless = spec.as_dict(PilotSpec(fit=FitConfig("adam", "1/N", 1e-6, 100_000)))
+    job = storage.jobs.enqueue(db, project_id, "train", {"spec": endless})
+    page = tab.page
+    tab.open(f"/train?project={project_id}")
+    page.get_by_text("Fine-tuning").first.wait_for(timeout=120_000)
+    page.wait_for_timeout(4000)
+    start, used = time.monotonic(), cpu_s(pid)
+    page.wait_for_timeout(20_000)
+    share = (cpu_s(pid) - used) / (time.monotonic() - start)
+    say(f"server while one page watches a training: {100 * share:.1f} % of a core")
+    tab.go("photos")
+    page.wait_for_timeout(1500)
+    tick = page.get_by_text("Tick all on this page")
+    say(f"a click while a training runs: {timed(page, tick.click, 9):.2f} s")
+    storage.jobs.request_stop(db, job.id)
+    db.close()
+
+
+def main() -> None:
+    with (
+        tempfile.TemporaryDirectory() as home,
+        tempfile.TemporaryDirectory() as photos,
+        sync_playwright() as playwright,
+    ):
+        project_id = fill(Path(home))
+        server = Server(Path(home))
+        server.start()
+        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        try:
+            context = browser.new_context(locale="en-US", viewport={"width": 1280, "height": 1000})
+            tab = Tab(context.new_page(), server.url)
+            clicks(tab, project_id)
+            while_training(tab, project_id, server.pid)
+            soak(tab, project_id, server.pid, Path(photos))
+        finally:
+            browser.close()
+            server.end()
+
+
+if __name__ == "__main__":
+    main()

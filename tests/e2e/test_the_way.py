@@ -1,0 +1,167 @@
+"""The whole way as a person goes it, in a real browser on a real server with a real worker."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import expect
+
+from tests import image_factory
+from tests.conftest import development_photos
+from tests.e2e.conftest import PATIENCE_MS, STEPS, Server, Tab
+
+NewTab = Callable[..., Tab]
+
+
+@pytest.mark.parametrize("step", STEPS[1:])
+def test_a_page_asked_first_on_a_fresh_server_is_never_shown_without_the_app(
+    step: str, browser: object, tmp_path: Path
+) -> None:
+    """Streamlit would run pages/… by itself, without language, side bar and worker."""
+    fresh = Server(tmp_path)
+    fresh.start()
+    try:
+        context = browser.new_context(locale="ja-JP")  # type: ignore[attr-defined]
+        tab = Tab(context.new_page(), fresh.url)
+        tab.open(f"/{step}?project=unknown")
+        tab.see("プロジェクト")
+        assert tab.page.locator("[data-testid=stSidebar] [data-testid=stPageLink]").count() == 1
+        assert "このプロジェクトはもうありません" in tab.words() or "プロジェクトが開かれていません" in tab.words()
+        context.close()
+    finally:
+        fresh.end()
+
+
+def test_the_sample_in_english_from_one_click_to_the_photos_of_a_cell(new_tab: NewTab) -> None:
+    tab = new_tab("en-US")
+    tab.open()
+    tab.see("Will a few photos be enough to recognise your products?")
+    tab.click("try_sample")
+    tab.see("Training finished.")
+    assert "project=" in tab.page.url
+    tab.click("next_compare")
+    tab.see("test photos that nothing was learnt or chosen from")
+    found = re.findall(r"(\d+) of 100 right", tab.words())
+    assert len(found) == 2 and int(found[1]) > int(found[0])
+    assert "very unlikely to be luck" in tab.words()
+
+    matrix = tab.page.locator("[data-testid=stVegaLiteChart]").nth(1)
+    matrix.locator("g.mark-rect path").nth(5).click()  # row 1, column 0 of 5
+    tab.settle()
+    tab.see("were answered as")
+    text = tab.page.get_by_text(re.compile(r"photos? of .* (was|were) answered as")).inner_text()
+    assert "Nut" in text and "Bolt" in text
+    count = int(re.match(r"(\d+)", text)[1])  # type: ignore[index]
+    assert tab.page.locator(".stCheckbox").count() == count
+
+    # A photo that is excluded right there makes the numbers stale.
+    tab.page.locator(".stCheckbox label").first.click()
+    tab.page.get_by_role("button", name="Exclude", exact=True).click()
+    tab.see("were changed since this training")
+
+
+def test_an_own_project_in_japanese(new_tab: NewTab, server: Server, tmp_path: Path) -> None:
+    source = development_photos("clothing")
+    folder = _folder_of(source, tmp_path / "服", {"dress": "ワンピース", "shoes": "靴", "hat": "帽子"}, per_class=8)
+    tab = new_tab("ja-JP")
+    tab.open()
+    tab.see("数枚の写真で、製品を見分けられるでしょうか？")
+    assert not re.search(r"\b(Browse|Upload|Drag and drop|Running)\b", tab.words())
+    tab.click("make_project")
+    tab.page.wait_for_url("**/classes**")
+
+    tab.go("photos")
+    with tab.page.expect_file_chooser() as chooser:
+        tab.page.locator("[data-testid=stFileUploader]").nth(1).locator("button").first.click()
+    chooser.value.set_files(folder)
+    tab.see("枚を追加しました")
+    tab.see("新しい種類")
+    words = tab.words()
+    assert "24 枚を追加" in words  # 23 JPEG and one HEIC, the hidden file passed over in silence
+    assert "broken.jpg" not in words or "壊れて" in words
+    assert "Upload" not in words
+
+    tab.page.locator(".st-key-set_aside button").scroll_into_view_if_needed()
+    tab.page.locator("[data-testid=stNumberInput] input").first.fill("2")
+    tab.page.keyboard.press("Tab")
+    tab.settle()
+    tab.click("set_aside")
+    tab.see("テスト用の写真：6 枚")
+
+    # A second person sees none of it until the project is opened.
+    other = new_tab("en-US")
+    other.open("/photos")
+    assert "ワンピース" not in other.words()
+
+    tab.go("train")
+    tab.click("start_training")
+    tab.page.wait_for_timeout(300)
+    tab.page.reload()
+    tab.see("学習が終わりました。")
+    tab.go("compare")
+    tab.see("6 枚で測りました")
+    assert "ワンピース" not in other.words()
+    other.open(tab.page.url.removeprefix(tab.url))
+    other.see("Measured on 6 test photos")
+
+
+def _folder_of(source: Path, target: Path, names: dict[str, str], per_class: int) -> Path:
+    """A folder as a person has it: one folder per class, one HEIC photo, one broken file, what a Mac leaves behind."""
+    photos = {name: sorted((source / "train" / name).glob("*.jpg"))[:per_class] for name in names}
+    for english, japanese in names.items():
+        (target / japanese).mkdir(parents=True)
+        for number, photo in enumerate(photos[english]):
+            if english == "hat" and number == 0:
+                heic = image_factory.encode(Image.open(photo).convert("RGB"), "HEIC")
+                (target / japanese / "IMG_0.heic").write_bytes(heic)
+            else:
+                (target / japanese / photo.name).write_bytes(photo.read_bytes())
+        (target / japanese / ".DS_Store").write_bytes(b"x")
+    (target / next(iter(names.values())) / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 broken")
+    return target
+
+
+def test_a_killed_server_loses_nothing(new_tab: NewTab, server: Server) -> None:
+    tab = new_tab("en-US")
+    tab.open()
+    tab.click("try_sample")
+    tab.see("Training finished.")
+    url = tab.page.url
+    tab.click("start_training")
+    tab.page.wait_for_timeout(200)
+    server.kill()
+    server.start()
+    tab.page.goto(url)
+    tab.see("Training finished.")
+    tab.go("compare")
+    tab.see("of 100 right")
+
+
+def test_the_queue_is_visible_and_stop_works(new_tab: NewTab) -> None:
+    tab = new_tab("en-US")
+    tab.open()
+    tab.click("try_sample")
+    tab.see("Training finished.")
+    tab.page.get_by_text("Choices (you can leave them as they are)").click()
+    tab.page.get_by_text("As in the paper (Adam)").click()
+    tab.settle()
+    epochs = tab.page.get_by_role("spinbutton", name="Rounds through the photos")
+    epochs.fill("100000")
+    epochs.press("Enter")
+    tab.settle()
+    tab.click("start_training")
+    tab.see("Fine-tuning")
+    expect(tab.page.get_by_text(re.compile(r"Step \d"))).to_be_visible(timeout=PATIENCE_MS)
+
+    other = new_tab("en-US")
+    other.open()
+    other.click("try_sample")
+    other.see("1 training is ahead of yours")
+
+    tab.page.get_by_role("button", name="Stop", exact=True).click()
+    tab.see("You stopped this training early.")
+    other.see("Training finished.")

@@ -1,0 +1,180 @@
+"""Photos in, seen, sorted, set aside, checked."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+from streamlit.testing.v1 import AppTest
+
+from prolip_core import config, storage
+from prolip_core.content_store import ContentStore
+from prolip_core.storage import Database
+from prolip_core.storage.records import Project
+from tests import image_factory
+from tests.pages.conftest import OpenPage, add_photos, make_project, shown
+
+PAGE = "pages/photos.py"
+File = tuple[str, bytes, str]
+
+
+def jpeg(name: str, seed: int) -> File:
+    return name, image_factory.jpeg(seed, 320, 240), "image/jpeg"
+
+
+def drop(app: AppTest, project: Project, *files: File, turn: int = 0) -> AppTest:
+    app.file_uploader(key=f"files_{project.id}_{turn}").set_value(list(files)).run()
+    assert not app.exception
+    return app
+
+
+def tick(app: AppTest, name: str) -> None:
+    next(box for box in app.checkbox if name in box.label.replace("\\", "")).check()
+
+
+def press(app: AppTest, label: str) -> AppTest:
+    next(button for button in app.button if button.label == label).click().run()
+    assert not app.exception
+    return app
+
+
+def test_photos_dropped_for_a_class_are_kept_listed_and_counted(db: Database, open_page: OpenPage) -> None:
+    project = make_project(db, classes=("Nut", "Bolt"))
+    nut = storage.classes.list_(db, project.id)[0]
+    app = open_page(PAGE, project)
+    app.selectbox(key=f"upload_target_{project.id}").set_value(nut.id).run()
+    heic = image_factory.encode(image_factory.photo(5, 320, 240), "HEIC")
+    drop(
+        app,
+        project,
+        jpeg("a.jpg", 1),
+        ("b.heic", heic, "image/heic"),
+        ("c.jpg", b"no photo", "image/jpeg"),
+        jpeg("again.jpg", 1),
+    )
+    photos = storage.photos.list_(db, project.id)
+    assert [(p.record.filename, p.class_id, p.role, p.record.format) for p in photos] == [
+        ("a.jpg", nut.id, "train", "JPEG"),
+        ("b.heic", nut.id, "train", "HEIC"),
+    ]
+    store = ContentStore(config.photo_folder())
+    assert all(store.read(photo.image_id) for photo in photos)
+    assert "**2** photos were added." in shown(app)
+    assert "**1** file was there already" in shown(app)
+    assert "**1** file was not taken:" in shown(app)
+    (refusals,) = [table.value for table in app.dataframe]
+    assert refusals["File"].tolist() == ["c.jpg"]
+    assert "not a photo" in refusals["Why"][0] and refusals["What to do"][0]
+
+
+def test_a_zip_makes_the_classes_that_its_folders_name(db: Database, open_page: OpenPage) -> None:
+    project = make_project(db, classes=("Nut",))
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, seed in (("parts/nut/1.jpg", 1), ("parts/歯車/1.jpg", 2), ("parts/test/nut/2.jpg", 3)):
+            archive.writestr(name, image_factory.jpeg(seed, 320, 240))
+        archive.writestr("parts/nut/.DS_Store", b"x")
+        archive.writestr("__MACOSX/parts/nut/._1.jpg", b"x")
+    app = open_page(PAGE, project)
+    drop(app, project, ("parts.zip", packed.getvalue(), "application/zip"))
+    rows = {row.id: row.display_name for row in storage.classes.list_(db, project.id)}
+    assert list(rows.values()) == ["Nut", "歯車"]
+    found = [(rows[p.class_id], p.role) for p in storage.photos.list_(db, project.id)]
+    assert found == [("Nut", "train"), ("Nut", "test"), ("歯車", "train")]
+    assert "New classes: 歯車" in shown(app)
+    assert "DS_Store" not in shown(app)
+
+
+def test_one_undo_takes_a_whole_upload_back(db: Database, open_page: OpenPage) -> None:
+    project = make_project(db, classes=("Nut", "Bolt"))
+    app = open_page(PAGE, project)
+    app.selectbox(key=f"upload_target_{project.id}").set_value(storage.classes.list_(db, project.id)[0].id).run()
+    drop(app, project, *[jpeg(f"{n}.jpg", n) for n in range(30)])  # more than are saved at a time
+    assert len(storage.photos.list_(db, project.id)) == 30
+    app.button(key="undo_photos").click().run()
+    assert storage.photos.list_(db, project.id) == ()
+
+
+def test_photos_without_a_folder_wait_for_their_class(db: Database, open_page: OpenPage) -> None:
+    project = make_project(db, classes=("Nut", "Bolt"))
+    app = open_page(PAGE, project)
+    drop(app, project, jpeg("loose.jpg", 1))
+    assert storage.photos.list_(db, project.id) == ()
+    assert "came without a folder" in shown(app)
+    bolt = storage.classes.list_(db, project.id)[1]
+    app.selectbox(key="homeless_class").set_value(bolt.id)
+    press(app, "Add them to this class")
+    (photo,) = storage.photos.list_(db, project.id)
+    assert photo.class_id == bolt.id
+    assert "came without a folder" not in shown(app)
+
+
+def test_ticked_photos_are_moved_excluded_used_to_test_and_deleted(db: Database, open_page: OpenPage) -> None:
+    project = make_project(db, classes=("Nut", "Bolt"))
+    add_photos(db, project, 2)
+    nut, bolt = storage.classes.list_(db, project.id)
+    app = open_page(PAGE, project)
+
+    def state() -> dict[str, tuple[int, str, bool]]:
+        return {p.record.filename: (p.class_id, p.role, p.excluded) for p in storage.photos.list_(db, project.id)}
+
+    name = "Nut train 0.jpg"
+    for label, expected in (
+        ("Exclude", (nut.id, "train", True)),
+        ("Take in again", (nut.id, "train", False)),
+        ("Use to test", (nut.id, "test", False)),
+        ("Use to learn", (nut.id, "train", False)),
+    ):
+        tick(app, "n 0.jpg")
+        press(app, label)
+        assert state()[name] == expected
+    app.selectbox(key="move_target").set_value(bolt.id)
+    tick(app, "n 0.jpg")
+    press(app, "Move")
+    assert state()[name] == (bolt.id, "train", False)
+    tick(app, "n 1.jpg")
+    press(app, "Delete")
+    assert len(state()) == 3
+    press(app, "Exclude")
+    assert "Tick the photos first." in shown(app)
+
+
+def test_photos_are_set_aside_and_given_back(db: Database, open_page: OpenPage) -> None:
+    project = make_project(db, classes=("Nut", "Bolt"))
+    add_photos(db, project, 6)
+    app = open_page(PAGE, project)
+    app.number_input(key=f"test_per_class_{project.id}").set_value(2).run()
+    app.button(key="set_aside").click().run()
+    assert not app.exception
+    per_class = [
+        len(storage.photos.list_(db, project.id, row.id, "test")) for row in storage.classes.list_(db, project.id)
+    ]
+    assert per_class == [2, 2]
+    app.button(key="all_back").click().run()
+    assert storage.photos.list_(db, project.id, role="test") == ()
+
+
+def test_the_check_says_why_the_training_has_to_wait(db: Database, open_page: OpenPage) -> None:
+    project = make_project(db, classes=("Nut", "Bolt"))
+    app = open_page(PAGE, project)
+    assert app.button(key="next_train").disabled
+    assert "The button is off because: There is no training photo of: Nut, Bolt" in shown(app).replace("\\", "")
+    add_photos(db, project, 5)
+    app.run()
+    assert not app.button(key="next_train").disabled
+
+
+def test_the_check_speaks_japanese(db: Database, open_page: OpenPage) -> None:
+    app = open_page(PAGE, make_project(db, classes=("Nut", "Bolt")), "ja")
+    assert app.button(key="next_train").disabled
+    assert "学習用の写真がない種類：Nut, Bolt" in shown(app).replace("\\", "")
+
+
+def test_names_that_mean_harm_are_only_text(db: Database, open_page: OpenPage) -> None:
+    evil = "<b>x</b> ![](http://example.com/a.png) $x$ :red[y] ../.."
+    project = make_project(db, name=evil, classes=(evil, "Bolt"))
+    add_photos(db, project, 1)
+    app = open_page(PAGE, project)
+    for element in (*app.markdown, *app.caption, *app.warning, *app.info):
+        assert "![](http" not in element.value
+    assert "<b>x</b>" not in " ".join(box.label for box in app.checkbox)

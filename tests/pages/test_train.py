@@ -1,0 +1,121 @@
+"""The button, the choices, the training as it goes, and what came of it."""
+
+from __future__ import annotations
+
+from prolip_core import spec, storage
+from prolip_core.spec import PilotSpec
+from prolip_core.storage import Database
+from prolip_core.storage.records import Job, Project
+from prolip_core.types import Step
+from tests.pages.conftest import OpenPage, add_photos, make_project, shown
+
+PAGE = "pages/train.py"
+
+
+def ready(db: Database) -> Project:
+    project = make_project(db, classes=("Nut", "Bolt"))
+    add_photos(db, project, 5)
+    return project
+
+
+def running(db: Database, project: Project) -> Job:
+    storage.jobs.enqueue(db, project.id, "train", {"spec": spec.as_dict(PilotSpec())})
+    job = storage.jobs.claim(db, "auto", ("auto",))
+    assert job is not None
+    return job
+
+
+def test_nothing_to_train_is_said_on_the_button(db: Database, open_page: OpenPage) -> None:
+    app = open_page(PAGE, make_project(db, classes=("Nut", "Bolt")))
+    assert app.button(key="start_training").disabled
+    assert "There is no training photo of" in shown(app)
+    assert app.button(key="next_compare").disabled
+
+
+def test_the_button_puts_the_choices_into_the_queue_once(db: Database, open_page: OpenPage) -> None:
+    project = ready(db)
+    app = open_page(PAGE, project)
+    assert "**10** training photos · 2 classes · 5 in each class" in shown(app)
+    assert "cross-validation" in shown(app)
+    key = f"{project.id}_0"
+    app.number_input(key=f"views_{key}").set_value(3).run()
+    app.selectbox(key=f"lam_{key}").set_value("1/N").run()
+    saved = storage.projects.get(db, project.id)
+    assert saved is not None
+    assert (saved.spec["n_views"], saved.spec["fit"]["lam"]) == (3, "1/N")
+    app.button(key="start_training").click().run()
+    assert not app.exception
+    job = storage.jobs.live(db, project.id)
+    assert job is not None
+    assert spec.from_dict(job.payload["spec"]).n_views == 3
+    assert "Starting." in shown(app)
+    assert not [button for button in app.button if button.key == "start_training"]
+
+
+def test_the_defaults_come_back(db: Database, open_page: OpenPage) -> None:
+    project = ready(db)
+    app = open_page(PAGE, project)
+    app.number_input(key=f"seed_{project.id}_0").set_value(7).run()
+    app.button(key=f"defaults_{project.id}").click().run()
+    assert not app.exception
+    saved = storage.projects.get(db, project.id)
+    assert saved is not None and saved.spec == spec.as_dict(PilotSpec())
+    assert app.number_input(key=f"seed_{project.id}_1").value == 0
+
+
+def test_a_model_that_does_not_exist_is_named_and_the_old_choice_kept(db: Database, open_page: OpenPage) -> None:
+    project = ready(db)
+    app = open_page(PAGE, project)
+    app.selectbox(key=f"backbone_{project.id}_0").set_value("own").run()
+    app.text_input(key=f"own_backbone_{project.id}_0").set_value("nonsense").run()
+    assert "There is no backbone" in shown(app)
+    saved = storage.projects.get(db, project.id)
+    assert saved is not None and saved.spec["backbone"]["name"] == "starter"
+
+
+def test_a_running_training_shows_stage_curve_and_stop(db: Database, open_page: OpenPage) -> None:
+    project = ready(db)
+    job = running(db, project)
+    storage.jobs.set_progress(db, job.id, "features", 40, 100, 12.5, 4.0, used_device="CPU, 2 threads")
+    app = open_page(PAGE, project)
+    assert "Reading the photos" in shown(app)
+    assert "on CPU, 2 threads" in shown(app).replace("\\", "")
+    storage.jobs.set_progress(db, job.id, "fit", 0, 0)
+    storage.jobs.add_steps(db, job.id, [Step(n, 300, 1 / n, 0.9 / n, 0.1 / n, 0.5, 0.1 * n) for n in range(1, 11)])
+    app.run()
+    assert not app.exception
+    assert "Step 10 of at most 300" in shown(app)
+    app.button(key=f"stop_{job.id}").click().run()
+    stopping = storage.jobs.get(db, job.id)
+    assert stopping is not None and stopping.stop_requests == 1
+    assert "Stopping …" in shown(app)
+
+
+def test_the_place_in_the_queue_is_told(db: Database, open_page: OpenPage) -> None:
+    other, project = ready(db), make_project(db, "second", classes=("Nut", "Bolt"))
+    running(db, other)
+    storage.jobs.enqueue(db, project.id, "train", {"spec": spec.as_dict(PilotSpec())})
+    assert "Waiting in the queue: 1 training is ahead of yours." in shown(open_page(PAGE, project))
+
+
+def test_a_failure_is_told_with_its_remedy_in_japanese(db: Database, open_page: OpenPage) -> None:
+    project = ready(db)
+    job = running(db, project)
+    values = {"filename": "![](http://example.com/x)", "names": "Nut, Bolt"}
+    error = {
+        "message": "The photo “{filename}” lies in two classes: {names}.",
+        "remedy": "Keep it in the right one and exclude it from the other.",
+        "values": values,
+    }
+    storage.jobs.finish(db, job.id, "failed", error=error)
+    app = open_page(PAGE, project, "ja")
+    (told,) = [element.value for element in app.error]
+    assert "2つの種類に入っています" in told and "除外してください" in told
+    assert "![](http" not in told
+
+
+def test_a_stop_with_nothing_to_keep_is_told(db: Database, open_page: OpenPage) -> None:
+    project = ready(db)
+    job = running(db, project)
+    storage.jobs.finish(db, job.id, "stopped")
+    assert "stopped before there was anything to keep" in shown(open_page(PAGE, project))

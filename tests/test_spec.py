@@ -1,0 +1,106 @@
+"""The choices of a run as JSON and back; and what may be imported without torch."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prolip_core import catalogue, spec
+from prolip_core.errors import ConfigError
+from prolip_core.spec import FitConfig, PilotSpec
+from tests.conftest import REPOSITORY
+
+CHOICES = (
+    PilotSpec(),
+    PilotSpec(
+        catalogue.parse("ViT-B-32:weights.safetensors"),
+        ("a photo of a {}.", "a {}."),
+        5,
+        FitConfig("adam", 0.25, 1e-2, 12, 7),
+        3,
+        "cpu",
+        "float32",
+    ),
+)
+
+
+@pytest.mark.parametrize("choices", CHOICES)
+def test_choices_survive_json(choices: PilotSpec) -> None:
+    assert spec.from_dict(json.loads(json.dumps(spec.as_dict(choices)))) == choices
+
+
+def test_what_an_older_record_lacks_gets_its_default_and_what_a_newer_one_adds_is_passed_over() -> None:
+    assert spec.from_dict({}) == PilotSpec()
+    assert spec.from_dict({"seed": 4, "fit": {"epochs": 9, "new": 1}, "new": 2}) == PilotSpec(
+        seed=4, fit=FitConfig(epochs=9)
+    )
+
+
+NONSENSE: tuple[dict[str, Any], ...] = (
+    {"fit": {"solver": "magic"}},
+    {"fit": {"lam": "much"}},
+    {"fit": 3},
+    {"seed": "x"},
+    {"templates": 3},
+    {"backbone": []},
+)
+
+
+@pytest.mark.parametrize("content", NONSENSE)
+def test_nonsense_is_refused_with_a_remedy(content: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        spec.from_dict(content)
+    assert refusal.value.remedy
+
+
+TORCH_FREE = (
+    "archives",
+    "catalogue",
+    "charts",
+    "class_table",
+    "comparison",
+    "config",
+    "content_store",
+    "csv_text",
+    "duplicates",
+    "figure_files",
+    "guide",
+    "i18n",
+    "image_files",
+    "images",
+    "jobs",
+    "likeness",
+    "loss_charts",
+    "metrics",
+    "photo_checks",
+    "photo_quality",
+    "prompts",
+    "sample_photos",
+    "spec",
+    "splits",
+    "storage",
+    "uploads",
+)
+
+
+def test_the_web_server_never_loads_torch() -> None:
+    """It would cost every start of the server seconds and a few hundred megabytes."""
+    code = f"import sys\nfrom prolip_core import {', '.join(TORCH_FREE)}\nassert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=True, timeout=60)
+
+
+def test_no_page_imports_what_needs_torch() -> None:
+    allowed = {*TORCH_FREE, "errors", "types", "sample"}
+    found: set[str] = set()
+    for path in (REPOSITORY / "app.py", *sorted((REPOSITORY / "pages").rglob("*.py"))):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if line.startswith("from prolip_core import "):
+                found |= {name.strip() for name in line.removeprefix("from prolip_core import ").split(",")}
+            elif line.startswith("from prolip_core."):
+                found.add(Path(line.split()[1].replace(".", "/")).parts[1])
+    assert found <= allowed, found - allowed
