@@ -196,7 +196,9 @@ def similarity(matrix_CC: Sequence[Sequence[float]], class_names: Sequence[str],
         layers.append(
             base.mark_text(fontSize=min(13, side // 3 + 3), tooltip=None).encode(text="label:N", color=numbers)
         )
-    return plain(alt.layer(*layers).properties(width=side * n_classes, height=side * n_classes, title=title))
+    # As in `confusion`: the size is that of the cells.
+    size = {"width": side * n_classes, "height": side * n_classes, "autosize": alt.AutoSizeParams(type="pad")}
+    return plain(alt.layer(*layers).properties(**size, title=title))
 
 
 def accuracy_ranges(rows: Sequence[tuple[str, float, float, float]], title: str) -> Chart:

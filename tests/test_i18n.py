@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
-from prolip_core import i18n
-from prolip_core.errors import StorageError
+from prolip_core import errors, i18n
+from prolip_core.errors import ConfigError, ProLIPError, StorageError
 from prolip_core.i18n import translator
 from prolip_core.locale import update
 from prolip_core.types import Note
+from tests import bad_input_cases
 
 SAME_IN_BOTH = {"ProLIP Studio"}
 """Names."""
+ERRORS = {name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, ProLIPError)}
+JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 
 
 def fields(text: str) -> set[str]:
@@ -48,12 +54,11 @@ def test_every_placeholder_is_kept() -> None:
 
 
 def test_japanese_is_japanese() -> None:
-    japanese = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
-    plain = [
-        message.id
-        for message in update.read("ja")
-        if message.id and isinstance(message.string, str) and not japanese.search(message.string)
-    ]
+    plain = []
+    for message in update.read("ja"):
+        ids = [message.id] if isinstance(message.id, str) else list(message.id)
+        strings = [message.string] if isinstance(message.string, str) else list(message.string or ())
+        plain += [ids[-1] for string in strings if ids[-1] and not JAPANESE.search(string)]
     # What is left must be numbers, punctuation, or a name.
     assert not [
         text
@@ -69,8 +74,12 @@ y = _n("{count} photo", "{count} photos", n)
 z = N_("marked")
 raise errors.StorageError("reason {name}", remedy="remedy", name=1)
 note = Note("a note", {"x": 1})
+REMEDY = "a remedy" " by name"
+raise FitError(REMEDY, remedy=REMEDY)
+refusal = _Refusal(b"not this", errors.ImageError, "a refusal", REMEDY)
 other("not this")
 _(variable)
+_n("not this", variable, n)
 """
     assert list(update.texts_of(source)) == [
         "one and two",
@@ -79,7 +88,66 @@ _(variable)
         "reason {name}",
         "remedy",
         "a note",
+        "a remedy by name",
+        "a remedy by name",
+        "a refusal",
+        "a remedy by name",
     ]
+
+
+def test_an_update_keeps_translations_and_doubts_and_drops_what_is_unused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(i18n, "FOLDER", tmp_path)
+    path = i18n.catalogue_path("ja")
+    path.parent.mkdir(parents=True)
+    path.write_text(
+        'msgid "unused"\nmsgstr "捨てる"\n\n'
+        '#, fuzzy\nmsgid "doubted"\nmsgstr "迷う"\n\n'
+        'msgid "kept"\nmsgstr "残す"\n\n'
+        'msgid "now counted"\nmsgstr "数えない"\n',
+        encoding="utf-8",
+    )
+    found: dict[update.TextKey, list[str]] = {
+        "new": ["b.py"],
+        "kept": ["b.py", "a.py"],
+        "doubted": ["a.py"],
+        ("now counted", "now counted {count}"): ["a.py"],
+    }
+    monkeypatch.setattr(update, "extract", lambda: found)
+    update.main()
+    told = {message.id: (message.string, message.fuzzy) for message in update.read("ja") if message.id}
+    assert told == {
+        "new": ("", False),
+        "kept": ("残す", False),
+        "doubted": ("迷う", True),
+        ("now counted", "now counted {count}"): (("",), False),
+    }
+    english = {message.id: message.string for message in update.read("en") if message.id}
+    assert english["new"] == "new" and list(english) == list(found)
+
+
+def test_a_text_that_is_used_by_name_is_a_constant_that_the_update_can_read() -> None:
+    unread = []
+    for path in update.sources():
+        source = path.read_text(encoding="utf-8")
+        marked = set(re.findall(r"^(\w+) = (?:N_\(|\(?\s*[\"'])", source, re.MULTILINE))
+        for call in ast.walk(ast.parse(source)):
+            name = getattr(call.func, "id", "") if isinstance(call, ast.Call) else ""
+            if not isinstance(call, ast.Call) or name not in {"_", "N_", "Note", *ERRORS}:
+                continue
+            texts = call.args[:1] + [one.value for one in call.keywords if name in ERRORS and one.arg == "remedy"]
+            unread += [f"{path.name}: {one.id}" for one in texts if isinstance(one, ast.Name) and one.id not in marked]
+    assert not unread
+
+
+@pytest.mark.parametrize("case", bad_input_cases.CASES, ids=lambda case: case.what)
+def test_every_refusal_of_a_file_or_folder_is_told_in_japanese(case: bad_input_cases.BadInput, tmp_path: Path) -> None:
+    with pytest.raises(ProLIPError) as caught:
+        case.use(tmp_path)
+    reason, remedy = translator("ja").error(caught.value)
+    assert reason != caught.value.reason_text and JAPANESE.search(reason)
+    assert remedy != caught.value.remedy_text and JAPANESE.search(remedy)
 
 
 def test_errors_and_nested_notes_are_told_in_the_users_language() -> None:
@@ -96,6 +164,36 @@ def test_errors_and_nested_notes_are_told_in_the_users_language() -> None:
         "values": {**range_note.values, "name": {"message": "learning rate", "values": {}}},
     }
     assert i18n.note_of(parts) == range_note
+    # As the error of a job comes back from the database.
+    kept = ConfigError(range_note.message, **parts["values"])  # type: ignore[arg-type]
+    assert translator("ja").error(kept)[0] == "学習率が 99 です。0 から 10 の間にしてください。"
+
+
+@pytest.mark.parametrize("broken", ["{a.b}", "{missing}", "{a:d}", "{", "{0}", "{a!x}", "{a[b]}"])
+def test_a_broken_template_is_shown_as_it_is(broken: str) -> None:
+    assert translator("ja").text(broken, a="x") == broken
+    assert translator("en").plural(broken, broken, 2, a="x") == broken
+
+
+def test_a_broken_translation_gives_way_to_english(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(i18n, "FOLDER", tmp_path)
+    path = i18n.catalogue_path("ja")
+    path.parent.mkdir(parents=True)
+    path.write_text('msgid "{count} found"\nmsgstr "{nummer} 件"\n', encoding="utf-8")
+    i18n._catalogue.cache_clear()
+    try:
+        assert translator("ja").text("{count} found", count=3) == "3 found"
+    finally:
+        i18n._catalogue.cache_clear()
+
+
+def test_a_value_may_have_any_name() -> None:
+    assert translator("en").text("{message} {self}", message="a", self="b") == "a b"
+    assert translator("en").plural("{one}", "{count} {one} {many}", 2, one="a", many="b") == "2 a b"
+
+
+def test_an_unknown_language_is_english() -> None:
+    assert translator("xx").text("The name is empty.") == "The name is empty."
 
 
 def test_numbers_decide_the_form() -> None:
@@ -116,6 +214,19 @@ def test_dates_times_and_shares() -> None:
     assert translator("ja").duration(8) == "8 秒" and translator("en").duration(600) == "10 minutes"
     assert [translator("en").percent(x) for x in (0, 0.001, 0.5, 0.999, 1)] == ["0%", "1%", "50%", "99%", "100%"]
     assert translator("en").percent(0.1234, 1) == "12.3%"
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the time zone of a process can be set on Unix only")
+def test_a_moment_is_told_in_the_time_zone_of_the_computer(monkeypatch: pytest.MonkeyPatch) -> None:
+    moment = datetime(2026, 11, 23, 15, 30, tzinfo=UTC)
+    try:
+        monkeypatch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        assert translator("ja").date(moment) == "2026/11/24 00:30"
+        assert translator("en").date(moment) == "Nov 24, 2026 00:30"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @pytest.mark.parametrize(

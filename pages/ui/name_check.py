@@ -169,6 +169,8 @@ def _show_result(classes: Sequence[ClassRow], result: Mapping[str, Any], *, all_
                 _("Taken for the other (estimate)"),
             ),
             key="similarity_chart",
+            width="content",
+            theme=None,
         )
 
 

@@ -165,3 +165,26 @@ def test_the_queue_is_visible_and_stop_works(new_tab: NewTab) -> None:
     tab.page.get_by_role("button", name="Stop", exact=True).click()
     tab.see("You stopped this training early.")
     other.see("Training finished.")
+
+
+def test_files_dragged_over_the_page_make_the_whole_page_a_drop_zone(new_tab: NewTab) -> None:
+    tab = new_tab("ja-JP")
+    tab.open()
+    tab.click("make_project")
+    tab.page.wait_for_url("**/classes**")
+    tab.go("photos")
+    dragged = tab.page.evaluate_handle(
+        """() => {
+          const dragged = new DataTransfer()
+          dragged.items.add(new File(['no photo'], 'note.jpg', { type: 'image/jpeg' }))
+          return dragged
+        }"""
+    )
+    tab.page.dispatch_event("[data-testid=stApp]", "dragenter", {"dataTransfer": dragged})
+    cover = tab.page.locator(".prolip-cover")
+    cover.wait_for()
+    box = cover.bounding_box()
+    assert box is not None and box["width"] > 1200 and box["height"] > 1500
+    cover.dispatch_event("drop", {"dataTransfer": dragged})
+    tab.see("1 個のファイルは使えませんでした")
+    expect(cover).to_have_count(0)
