@@ -40,6 +40,7 @@ class Report:
     duplicates: list[DuplicateFile] = field(default_factory=list)
     rejected: list[RejectedFile] = field(default_factory=list)
     homeless: list[CheckedPhoto] = field(default_factory=list)
+    problem: ProLIPError | None = None
 
 
 def show(project_id: str, classes: Sequence[ClassRow]) -> None:
@@ -120,7 +121,7 @@ def _import(
     report, batch, start = Report(), uuid.uuid4().hex, time.monotonic()
     bar = st.progress(0.0, text=_("Checking the photos …"))
     waiting: list[PlacedPhoto] = []
-    with guards.told():
+    try:
         given = [UploadFile(_name_of(file, is_snap), file.getvalue()) for file in files]
         for one in uploads.check(given, cached.photo_store(), cached.thumbnail_store()):
             if one.photo is not None:
@@ -139,6 +140,8 @@ def _import(
             )
             bar.progress(min(1.0, one.done / one.total), text=text)
         _save(project_id, waiting, class_id, role, batch, report)
+    except ProLIPError as problem:
+        report.problem = problem  # kept for the next run, which draws the page without these files
     _compat.forget_uploads(files)
     session.put(_REPORT, report)
     session.put(_HOMELESS, [*session.get(_HOMELESS, []), *report.homeless])
@@ -211,6 +214,9 @@ def _show_report() -> None:
             st.dataframe(
                 [_refusal(one) for one in report.rejected], hide_index=True, width="stretch", key="rejected_files"
             )
+        if report.problem is not None:
+            reason, remedy = error(report.problem)
+            st.error(_("The upload was cut short; what is counted above is saved.") + f" {reason} {remedy}")
         if st.button(_("Put this report away"), key="close_report"):
             session.drop(_REPORT)
             st.rerun()

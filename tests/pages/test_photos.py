@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import zipfile
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from prolip_core import config, storage
 from prolip_core.content_store import ContentStore
+from prolip_core.errors import StorageError
 from prolip_core.storage import Database
 from prolip_core.storage.records import Project
 from tests import image_factory
@@ -93,6 +95,27 @@ def test_one_undo_takes_a_whole_upload_back(db: Database, open_page: OpenPage) -
     assert len(storage.photos.list_(db, project.id)) == 30
     app.button(key="undo_photos").click().run()
     assert storage.photos.list_(db, project.id) == ()
+
+
+def test_a_full_disk_is_told_and_what_was_saved_stays(
+    db: Database, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = make_project(db, classes=("Nut", "Bolt"))
+    app = open_page(PAGE, project)
+    app.selectbox(key=f"upload_target_{project.id}").set_value(storage.classes.list_(db, project.id)[0].id).run()
+    put = ContentStore.put
+
+    def full(self: ContentStore, data: bytes) -> str:
+        if len(list(config.photo_folder().glob("*/*/*"))) >= 27:
+            raise StorageError("The photo cannot be kept in {folder}: {cause}.", folder="photos", cause="No space left")
+        return put(self, data)
+
+    monkeypatch.setattr(ContentStore, "put", full)
+    drop(app, project, *[jpeg(f"{n}.jpg", n) for n in range(40)])
+    assert len(storage.photos.list_(db, project.id)) == 25  # the chunk that was whole
+    (told,) = [element.value for element in app.error]
+    assert "cut short" in told and "No space left" in told.replace("\\", "")
+    assert "**25** photos were added." in shown(app)
 
 
 def test_photos_without_a_folder_wait_for_their_class(db: Database, open_page: OpenPage) -> None:
