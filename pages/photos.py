@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from pages.ui import cached, components, guards, photo_add, photo_browse, session
-from pages.ui.text import _, _n, note, number, safe
+from pages.ui import cached, components, guards, photo_add, photo_browse, photo_grid, session
+from pages.ui.photo_grid import Tile
+from pages.ui.text import _, _n, note, number
 from prolip_core import guide, photo_checks, storage
 from prolip_core.photo_checks import Finding, Severity
 from prolip_core.storage.records import ClassRow, Photo, Project
@@ -103,10 +104,12 @@ def _photos_of(finding: Finding, shown: Sequence[Photo], names: dict[int | None,
         st.expander(_n("Show the photo", "Show the {count} photos", len(shown))),
         st.form(f"finding_{finding.kind}", border=False),
     ):
-        ticked = components.photo_grid(
-            shown[:SHOWN_OF_A_FINDING],
+        ticked = photo_grid.pick(
+            [
+                Tile(photo.id, photo.image_id, photo.record.filename, [(names.get(photo.class_id, ""), "")])
+                for photo in shown[:SHOWN_OF_A_FINDING]
+            ],
             key=f"finding_{finding.kind}",
-            caption=lambda photo: safe(names.get(photo.class_id, ""), 30),
         )
         if len(shown) > SHOWN_OF_A_FINDING:
             st.caption(_("The first {count} are shown.", count=number(SHOWN_OF_A_FINDING)))

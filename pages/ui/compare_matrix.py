@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pages.ui import cached, components, guards, session
+from pages.ui import cached, components, guards, photo_grid, session
+from pages.ui.photo_grid import Tile, Word
 from pages.ui.run_choice import Chosen
 from pages.ui.text import _, _n, percent, safe, short
 from prolip_core import charts, comparison, storage
@@ -16,7 +17,6 @@ from prolip_core.charts import MatrixTexts
 from prolip_core.storage.records import ClassRow, Photo
 
 _ROUND, _TICKS = "matrix_", "cell_ticks"
-COLUMNS = 6
 BESIDE_PX, BELOW_PX = 395, 780
 """The room of a matrix beside the other one, and below it, in a window 1280 pixels wide."""
 
@@ -181,20 +181,20 @@ def _photos(project_id: str, sure: Mapping[str, float], truth: str, answer: str,
         st.caption(_n("{count} photo was deleted since.", "{count} photos were deleted since.", lost))
     part = components.page_of([here[id_] for id_ in sure if id_ in here], key=f"cell_page_{key}")
 
-    def caption(photo: Photo) -> str:
+    def tile(photo: Photo) -> Tile:
         now = class_names[photo.class_id]
-        words = [
-            _("Truth: {name}", name=safe(truth, 30)),
-            _("Answer: {name} ({share} sure)", name=safe(answer, 30), share=percent(sure[photo.image_id])),
+        words: list[Word] = [
+            (_("Truth: {name}", name=short(truth, 30)), ""),
+            (_("Answer: {name} ({share} sure)", name=short(answer, 30), share=percent(sure[photo.image_id])), ""),
         ]
         if now != truth:
-            words.append(_("Now in: {name}", name=safe(now, 30)))
+            words.append((_("Now in: {name}", name=short(now, 30)), ""))
         if photo.excluded:
-            words.append(f":orange-badge[{_('excluded')}]")
-        return "  \n".join(words)
+            words.append((_("excluded"), "orange"))
+        return Tile(photo.id, photo.image_id, photo.record.filename, words)
 
     if part:
-        _form(part, caption, rows)
+        _form([tile(photo) for photo in part], rows)
     components.undo_button(project_id, "undo_cell")
 
 
@@ -208,12 +208,11 @@ def _in_project(project_id: str, class_names: Mapping[int | None, str], truth: s
     return found
 
 
-def _form(part: Sequence[Photo], caption: Callable[[Photo], str], rows: Sequence[ClassRow]) -> None:
+def _form(tiles: Sequence[Tile], rows: Sequence[ClassRow]) -> None:
     """The photos with what can be done to them right here."""
     class_names = {row.id: row.display_name for row in rows}
     with st.form("cell", border=False):
-        key = f"cell_{session.round_of(_TICKS)}"
-        ticked = components.photo_grid(part, key=key, caption=caption, columns=COLUMNS)
+        ticked = photo_grid.pick(tiles, key=f"cell_{session.round_of(_TICKS)}")
         target_column, move_column, exclude_column = st.columns([3, 2, 2], vertical_alignment="bottom")
         target = target_column.selectbox(
             _("Move the ticked photos to"),

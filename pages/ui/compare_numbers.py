@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from pages.ui import cached, components
+from pages.ui import cached, components, photo_grid
+from pages.ui.photo_grid import Tile
 from pages.ui.run_choice import Chosen
-from pages.ui.text import _, _n, number, percent, safe
+from pages.ui.text import _, _n, number, percent, safe, short
 from prolip_core import charts, storage
 from prolip_core.comparison import Flip
 from prolip_core.metrics import Evaluation
@@ -115,29 +116,32 @@ def flips(project_id: str, chosen: Chosen) -> None:
         if not found:
             st.caption(_("No photo."))
             continue
-        _grid(chosen, components.page_of(found, key=f"flips_{key}"), project_id)
+        _grid(chosen, components.page_of(found, key=f"flips_{key}"), project_id, f"flips_of_{key}")
 
 
-def _grid(chosen: Chosen, found: Sequence[Flip], project_id: str) -> None:
+def _grid(chosen: Chosen, found: Sequence[Flip], project_id: str, key: str) -> None:
     names = chosen.compared.class_names
     there = {photo.image_id for photo in storage.photos.list_(cached.database(), project_id)}
-    for start in range(0, len(found), COLUMNS):
-        for column, flip in zip(st.columns(COLUMNS), found[start : start + COLUMNS], strict=False):
-            with column:
-                components.picture(flip.image_id if flip.image_id in there else None)
-                st.caption(
-                    "  \n".join(
-                        [
-                            safe(chosen.run.filenames.get(flip.image_id, ""), 40),
-                            _("Truth: **{name}**", name=safe(names[flip.first.label])),
-                            _answer(chosen.first_short, names, flip.first),
-                            _answer(chosen.second_short, names, flip.second),
-                        ]
-                    )
-                )
+    photo_grid.look(
+        [
+            Tile(
+                number_,
+                flip.image_id if flip.image_id in there else None,
+                chosen.run.filenames.get(flip.image_id, ""),
+                [
+                    (_("Truth: {name}", name=names[flip.first.label]), ""),
+                    (_answer(chosen.first_short, names, flip.first), ""),
+                    (_answer(chosen.second_short, names, flip.second), ""),
+                ],
+            )
+            for number_, flip in enumerate(found)
+        ],
+        key=key,
+        columns=COLUMNS,
+    )
 
 
 def _answer(who: str, names: Sequence[str], one: Prediction) -> str:
     return _(
-        "{who}: {name} ({share} sure)", who=safe(who), name=safe(names[one.predicted]), share=percent(one.confidence)
+        "{who}: {name} ({share} sure)", who=who, name=short(names[one.predicted], 30), share=percent(one.confidence)
     )

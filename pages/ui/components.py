@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import streamlit as st
 
 from pages.ui import cached, registry, session
-from pages.ui.text import _, safe, short
+from pages.ui.text import _
 from prolip_core import storage
 from prolip_core.guide import Step
-from prolip_core.storage.records import Photo
 
-GRID_COLUMNS = 6
 PAGE_SIZE = 24
-NAME_CHARACTERS = 14
 
 T = TypeVar("T")
 
@@ -40,44 +37,6 @@ def thumbnail(image_id: str) -> str | None:
     """The file of a photo's small copy, None where it is missing."""
     path: Path = cached.thumbnail_store().path(image_id)
     return str(path) if path.is_file() else None
-
-
-def picture(image_id: str | None) -> None:
-    """A photo's small copy, or a word where it is missing."""
-    path = None if image_id is None else thumbnail(image_id)
-    if path is None:
-        st.caption(_("(no preview)"))
-    else:
-        st.image(path, width="stretch")
-
-
-def photo_grid(
-    photos: Sequence[Photo],
-    *,
-    key: str,
-    caption: Callable[[Photo], str] | None = None,
-    columns: int = GRID_COLUMNS,
-    all_ticked: bool = False,
-) -> list[int]:
-    """Photos side by side, each with a box to tick and, if `caption` gives any, a word on it (Markdown); gives the ids of the
-    ticked ones. Call inside a form to tick many at once."""
-    ticked: list[int] = []
-    for start in range(0, len(photos), columns):
-        for column, photo in zip(st.columns(columns), photos[start : start + columns], strict=False):
-            with column:
-                picture(photo.image_id)
-                name = safe(_middle_cut(photo.record.filename))
-                if st.checkbox(name, key=f"{key}_{all_ticked}_{photo.id}", value=all_ticked):
-                    ticked.append(photo.id)
-                if caption is not None and (words := caption(photo)):
-                    st.caption(words)
-    return ticked
-
-
-def _middle_cut(filename: str) -> str:
-    """Cut where names of one camera do not differ: in the middle."""
-    name = short(filename, 200)
-    return name if len(name) <= NAME_CHARACTERS else f"{name[:5]}…{name[-(NAME_CHARACTERS - 6) :]}"
 
 
 def page_of(items: Sequence[T], *, key: str, size: int = PAGE_SIZE) -> Sequence[T]:

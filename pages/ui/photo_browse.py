@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from pages.ui import cached, components, guards, photo_add, session
+from pages.ui import cached, components, guards, photo_add, photo_grid, session
+from pages.ui.photo_grid import Tile, Word
 from pages.ui.text import _, _n, number, safe, short
 from prolip_core import images, storage
 from prolip_core.storage.records import ClassRow, Photo
@@ -30,13 +31,11 @@ def show(project_id: str, classes: Sequence[ClassRow], photos: Sequence[Photo]) 
         st.info(_("There is no photo here yet. Drop some anywhere on this page."))
         return
     part = components.page_of(shown, key=f"photos_page_{chosen_class}_{use}")
-    tick_all = st.checkbox(_("Tick all on this page"), key=f"tick_all_{chosen_class}_{use}")
     with st.form("photo_actions", border=False):
-        ticked = components.photo_grid(
-            part,
-            key=f"photo_{session.round_of('ticks')}",
-            caption=lambda photo: _caption(photo, names, chosen_class),
-            all_ticked=tick_all,
+        ticked = photo_grid.pick(
+            [_tile(photo, names, chosen_class) for photo in part],
+            key=f"photos_{chosen_class}_{use}_{session.round_of('ticks')}",
+            among=[photo.id for photo in shown],
         )
         _actions(ticked, names)
 
@@ -77,13 +76,13 @@ def _has_use(photo: Photo, use: str) -> bool:
     return (not photo.excluded and use in ("all", photo.role)) or (use == "all" and photo.excluded)
 
 
-def _caption(photo: Photo, names: dict[int, str], chosen_class: int) -> str:
-    words = [] if chosen_class else [safe(names.get(photo.class_id, ""), 30)]
+def _tile(photo: Photo, names: dict[int, str], chosen_class: int) -> Tile:
+    words: list[Word] = [] if chosen_class else [(names.get(photo.class_id, ""), "")]
     if photo.excluded:
-        words.append(f":orange-badge[{_('excluded')}]")
+        words.append((_("excluded"), "orange"))
     elif photo.role == "test":
-        words.append(f":blue-badge[{_('test')}]")
-    return " ".join(words)
+        words.append((_("test"), "blue"))
+    return Tile(photo.id, photo.image_id, photo.record.filename, words)
 
 
 def _actions(ticked: list[int], names: dict[int, str]) -> None:
@@ -140,7 +139,7 @@ def _enlarge(photo_ids: list[int]) -> None:
 
     @st.dialog(_("Photos"), width="large")
     def dialog() -> None:
-        for photo_id in photo_ids[: components.GRID_COLUMNS]:
+        for photo_id in photo_ids[: photo_grid.COLUMNS]:
             photo = photos[photo_id]
             with guards.told():
                 data = cached.photo_store().read(photo.image_id)

@@ -1,6 +1,6 @@
 """How fast the app answers, and what it keeps: `python -m tests.benchmarks.app_speed`. Needs Chromium; takes some minutes.
 
-A click is timed in the page itself, from the click until Streamlit has drawn everything. Memory and processor time are the
+A click is timed in the page itself, from the click until the last change of the page. Memory and processor time are the
 server's own, read from /proc (Linux).
 """
 
@@ -30,12 +30,13 @@ PER_CLASS = 50
 UPLOADS = 10
 PER_UPLOAD = 100
 RERUNS = 200
+_QUIET_MS = 1000
 _WATCH = """() => {
-  const app = document.querySelector('[data-testid=stApp]')
-  window.__done = []
-  new MutationObserver(() => {
-    if (app.dataset.testScriptState === 'notRunning') window.__done.push(performance.now())
-  }).observe(app, { attributes: true, attributeFilter: ['data-test-script-state'] })
+  window.__drawn = []
+  const seen = () => window.__drawn.push(performance.now())
+  document.addEventListener('click', () => { window.__clicked ??= performance.now() }, true)
+  for (const part of document.querySelectorAll('[data-testid=stMain], [data-testid=stSidebar]'))
+    new MutationObserver(seen).observe(part, { subtree: true, childList: true, characterData: true, attributes: true })
 }"""
 
 
@@ -57,18 +58,16 @@ def fill(home: Path) -> str:
 
 
 def timed(page: Page, act: Callable[[], None], times: int) -> float:
-    """Median seconds from the act until all is drawn."""
+    """Median seconds from the click that `act` makes until nothing on the page changes any more."""
     page.evaluate(_WATCH)
     found = []
     for _ in range(times):
-        page.wait_for_timeout(400)
-        page.evaluate("() => { window.__done.length = 0 }")
-        start: float = page.evaluate("() => performance.now()")
+        page.evaluate("() => { window.__drawn.length = 0; window.__clicked = undefined }")
         act()
-        page.wait_for_function("() => window.__done.length > 0", timeout=30_000)
-        page.wait_for_timeout(250)
-        end: float = page.evaluate("() => window.__done.at(-1)")
-        found.append((end - start) / 1000)
+        still = "quiet => window.__drawn.length > 0 && performance.now() - window.__drawn.at(-1) > quiet"
+        page.wait_for_function(still, arg=_QUIET_MS, timeout=30_000)
+        milliseconds: float = page.evaluate("() => window.__drawn.at(-1) - window.__clicked")
+        found.append(milliseconds / 1000)
     return statistics.median(found)
 
 

@@ -10,9 +10,11 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
+from prolip_core import storage
 from tests import image_factory
 from tests.conftest import development_photos
 from tests.e2e.conftest import PATIENCE_MS, STEPS, Server, Tab
+from tests.pages.conftest import add_photos, make_project
 
 NewTab = Callable[..., Tab]
 
@@ -56,10 +58,10 @@ def test_the_sample_in_english_from_one_click_to_the_photos_of_a_cell(new_tab: N
     text = tab.page.get_by_text(re.compile(r"photos? of .* (was|were) answered as")).inner_text()
     assert "Nut" in text and "Bolt" in text
     count = int(re.match(r"(\d+)", text)[1])  # type: ignore[index]
-    assert tab.page.locator(".stCheckbox").count() == count
+    assert tab.page.locator(".photo .tick").count() == count
 
     # A photo that is excluded right there makes the numbers stale.
-    tab.page.locator(".stCheckbox label").first.click()
+    tab.page.locator(".photo .picture").first.click()
     tab.page.get_by_role("button", name="Exclude", exact=True).click()
     tab.see("were changed since this training")
 
@@ -123,6 +125,38 @@ def _folder_of(source: Path, target: Path, names: dict[str, str], per_class: int
         (target / japanese / ".DS_Store").write_bytes(b"x")
     (target / next(iter(names.values())) / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 broken")
     return target
+
+
+def test_photos_are_ticked_over_pages_and_their_words_are_only_text(
+    new_tab: NewTab, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROLIP_HOME", str(server.home))
+    db = storage.open_database()
+    evil = "<b>x</b><img src=http://example.com/a.png>"
+    project = make_project(db, "Many", (evil, "Bolt"))
+    add_photos(db, project, 15)
+    tab = new_tab()
+    tab.open(f"/photos?project={project.id}")
+    boxes = tab.page.locator(".photo .tick")
+    expect(boxes).to_have_count(24)
+    expect(tab.page.locator(".photo .words").first).to_have_text(evil)
+    assert tab.page.locator(".photo b").count() == 0
+
+    boxes.nth(1).click()
+    boxes.nth(3).click(modifiers=["Shift"])  # and the one between
+    tab.see("Ticked: 3")
+    tab.page.get_by_role("button", name="Next page").click()
+    expect(boxes).to_have_count(6)
+    tab.page.get_by_text("Tick all on this page").first.click()
+    tab.see("Ticked: 9")
+    boxes.nth(5).click()
+    tab.see("Ticked: 8")
+    tab.page.get_by_role("button", name="Exclude", exact=True).click()
+    tab.see("Done: 8 photos.")
+    photos = storage.photos.list_(db, project.id)
+    assert [number for number, photo in enumerate(photos) if photo.excluded] == [1, 2, 3, 24, 25, 26, 27, 28]
+    expect(tab.page.locator(".photo .tick:checked")).to_have_count(0)
+    db.close()
 
 
 def test_a_killed_server_loses_nothing(new_tab: NewTab, server: Server) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -111,7 +113,41 @@ def add_photos(db: Database, project: Project, per_class: int, role: Role = "tra
         storage.photos.add(db, project.id, row.id, role, photos)
 
 
-def shown(app: AppTest) -> str:
-    """All text of the page's body, for looking whether something is told."""
+@dataclass(frozen=True)
+class Grid:
+    """A photo grid of the page: under which key its ticks are kept, and its photos as they went to the browser."""
+
+    key: str
+    photos: list[dict[str, Any]]
+    ticked: list[int] | None
+
+    def words(self) -> str:
+        """All that is written under its photos."""
+        return "\n".join(
+            text for photo in self.photos for text in (photo["name"], *(word for word, _ in photo["words"]))
+        )
+
+
+def grids(app: AppTest) -> list[Grid]:
+    """The photo grids of the page, from top to bottom."""
+    found = [one.proto for one in app.main.get("bidi_component") if one.proto.component_name == "prolip_photo_grid"]
+    data = [json.loads(proto.json) for proto in found]
+    return [
+        Grid(proto.id.split("-", 2)[2], one["photos"], one["ticked"]) for proto, one in zip(found, data, strict=True)
+    ]
+
+
+def tick(app: AppTest, grid: Grid, *numbers: int) -> None:
+    """Ticks the photos at these places of the grid, as a person does before pressing a button."""
+    app.session_state[grid.key] = {"ticked": [grid.photos[number]["id"] for number in numbers]}
+
+
+def as_markdown(app: AppTest) -> str:
+    """All that the page gives to Streamlit as Markdown."""
     kinds = ("title", "header", "subheader", "markdown", "caption", "info", "warning", "error", "success", "code")
     return "\n".join(str(getattr(element, "value", "")) for kind in kinds for element in app.main.get(kind))
+
+
+def shown(app: AppTest) -> str:
+    """All text of the page's body, for looking whether something is told."""
+    return "\n".join([as_markdown(app), *(grid.words() for grid in grids(app))])

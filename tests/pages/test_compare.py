@@ -20,7 +20,7 @@ from prolip_core.storage import Database
 from prolip_core.storage.records import Photo, Project
 from prolip_core.types import CheckedPhoto
 from tests import fakes
-from tests.pages.conftest import OpenPage, add_photos, make_project, shown
+from tests.pages.conftest import OpenPage, add_photos, as_markdown, grids, make_project, shown, tick
 
 PAGE = "pages/compare.py"
 HOSTILE = ("<b>x</b>", "![](http://example.com/a.png)", "../..", "🦊", "\u202eevil", ":red[x] $x$", "=1+1", "x" * 120)
@@ -246,7 +246,7 @@ def test_the_first_cell_shown_is_the_worst_mistake(project: Project, open_page: 
     app = open_page(PAGE, project)
     assert "**2** photos of **Bolt** were answered as **Gear**." in shown(app)
     assert "Truth: Bolt" in shown(app) and "Answer: Gear (70% sure)" in shown(app)
-    assert len(app.checkbox) == 2
+    assert len(grids(app)[0].photos) == 2
 
 
 @pytest.mark.usefixtures("run_id")
@@ -254,12 +254,12 @@ def test_the_boxes_show_the_photos_of_any_cell_of_either_matrix(project: Project
     app = open_page(PAGE, project)
     cell(app, "first", 1, 0)
     assert "**4** photos of **Bolt** were answered as **Nut**." in shown(app)
-    assert [re.sub(r".*(\d).*", r"\1", box.label) for box in app.checkbox] == ["0", "1", "2", "3"]
+    assert [re.sub(r".*(\d).*", r"\1", photo["name"]) for photo in grids(app)[0].photos] == ["0", "1", "2", "3"]
     cell(app, "second", 0, 1)
     assert "**1** photo of **Nut** was answered as **Bolt**." in shown(app)
     cell(app, "second", 2, 0)
     assert "**0** photos" in shown(app)
-    assert not app.checkbox
+    assert not grids(app)
 
 
 @pytest.mark.usefixtures("run_id")
@@ -272,16 +272,16 @@ def test_moving_and_excluding_right_there_marks_the_numbers_stale(
     assert not any(photo.excluded for photo in storage.photos.list_(db, project.id))
 
     gear = storage.classes.list_(db, project.id)[2]
-    app.checkbox[0].check()
+    tick(app, grids(app)[0], 0)
     labelled(app, "selectbox", "Move the ticked photos to").set_value(gear.id)
     press(app, "Move")
     assert len(storage.photos.list_(db, project.id, gear.id)) == 5
     assert "were changed since this training" in app.warning[0].value
     assert "**2** photos of **Bolt** were answered as **Gear**." in shown(app)  # as it was measured
     assert shown(app).count("Now in: Gear") == 1
-    assert not any(box.value for box in app.checkbox)
+    assert grids(app)[0].ticked == []
 
-    app.checkbox[1].check()
+    tick(app, grids(app)[0], 1)
     press(app, "Exclude")
     (excluded,) = [photo for photo in storage.photos.list_(db, project.id) if photo.excluded]
     assert excluded.record.filename.startswith("Bolt")
@@ -300,14 +300,14 @@ def test_photos_and_classes_that_were_deleted_since_are_said_to_be_gone(
     storage.photos.delete(db, [bolts[2].id])
     app = open_page(PAGE, project)
     assert "1 photo was deleted since." in shown(app)
-    assert len(app.checkbox) == 1
+    assert len(grids(app)[0].photos) == 1
     storage.classes.save(db, project.id, [])
     app.run()
     assert not app.exception
     assert "2 photos were deleted since." in shown(app)
-    assert not app.checkbox
+    assert not grids(app)
     choose(app, "flips")
-    assert "(no preview)" in shown(app)
+    assert {photo["picture"] for photo in grids(app)[0].photos} == {""}
 
 
 def test_a_photo_in_two_classes_is_taken_from_the_one_that_was_measured(
@@ -320,7 +320,7 @@ def test_a_photo_in_two_classes_is_taken_from_the_one_that_was_measured(
         storage.photos.add(db, project.id, row.id, "train", [CheckedPhoto(first.record, first.quality)])
     add_run(db, project, [0] * 12, [0, 0, 0, 0, 2, 1, 1, 1, 2, 2, 2, 2])
     app = open_page(PAGE, project)
-    app.checkbox[0].check()
+    tick(app, grids(app)[0], 0)
     press(app, "Exclude")
     assert [photo.id for photo in storage.photos.list_(db, project.id) if photo.excluded] == [first.id]
 
@@ -331,8 +331,10 @@ def test_the_photos_that_changed_with_both_answers(project: Project, open_page: 
     assert [one.value for one in app.subheader] == ["Put right (6)", "Put wrong (1)"]
     text = shown(app)
     assert text.count("Before: Nut (70% sure)") == 7
-    assert "Truth: **Nut**" in text and "After: Bolt (70% sure)" in text
-    assert len(app.main.get("image")) == 7
+    assert "Truth: Nut" in text and "After: Bolt (70% sure)" in text
+    assert [len(grid.photos) for grid in grids(app)] == [6, 1]
+    assert all(photo["picture"] for grid in grids(app) for photo in grid.photos)
+    assert all(grid.ticked is None for grid in grids(app))  # nothing to tick here
 
 
 def test_many_changed_photos_come_in_pages(db: Database, open_page: OpenPage) -> None:
@@ -340,7 +342,7 @@ def test_many_changed_photos_come_in_pages(db: Database, open_page: OpenPage) ->
     add_photos(db, project, 30, "test")
     add_run(db, project, [1] * 30 + [0] * 30, [0] * 30 + [1] * 30)
     app = choose(open_page(PAGE, project), "flips")
-    assert len(app.main.get("image")) == 24
+    assert [len(grid.photos) for grid in grids(app)] == [24]
 
 
 # -- class by class, settings ----------------------------------------------------------------------------------------
@@ -617,7 +619,7 @@ def test_hostile_names_do_no_harm(db: Database, open_page: OpenPage, language: s
     for view in VIEWS:
         choose(app, view)
         assert not app.error
-        text = shown(app)
+        text = as_markdown(app)
         for raw in ("<b>", "![](http", "\u202e", ":red[", "$x$"):
             assert raw not in text, (view, raw)
         for chart in app.main.get("vega_lite_chart"):
