@@ -27,12 +27,12 @@ def show(project: Project) -> None:
         components.next_step("train", _("Go to the training"))
         return
     with guards.told():
-        _result(project.id, run_choice.show(project.id, runs))
+        _result(project, run_choice.show(project.id, runs))
     components.next_step("train", _("Train again"))
 
 
-def _result(project_id: str, chosen: Chosen) -> None:
-    if guide.is_stale(chosen.run.summary, storage.photos.fingerprint(cached.database(), project_id)):
+def _result(project: Project, chosen: Chosen) -> None:
+    if guide.is_stale(chosen.run.summary, cached.fingerprint(project)):
         st.warning(
             _(
                 "Classes, sentences or photos were changed since this training. The numbers below belong to the photos as they "
@@ -56,7 +56,7 @@ def _result(project_id: str, chosen: Chosen) -> None:
         label_visibility="collapsed",
     )
     if view == "flips":
-        compare_numbers.flips(project_id, chosen)
+        compare_numbers.flips(project.id, chosen)
     elif view == "classes":
         compare_details.classes(chosen)
     elif view == "training":
@@ -64,7 +64,7 @@ def _result(project_id: str, chosen: Chosen) -> None:
     elif view == "files":
         compare_details.files(chosen)
     else:
-        compare_matrix.show(project_id, chosen)
+        compare_matrix.show(project.id, chosen)
 
 
 with guards.told():

@@ -69,14 +69,16 @@ function listenForFiles(state) {
 }
 
 export default function ({ data }) {
+  const state = (window.__prolip ??= {})
+  // Called after every run; what comes into the page later is seen by the observer below.
+  if (state.language === data.language) return
   const words = {
     exact: data.words,
     patterns: data.patterns.map(([pattern, replacement]) => [new RegExp(pattern), replacement]),
   }
   document.documentElement.lang = data.language
-  const state = (window.__prolip ??= {})
   const isFirst = state.words === undefined
-  Object.assign(state, { words, dropZone: data.dropZone, dropHere: data.dropHere })
+  Object.assign(state, { language: data.language, words, dropZone: data.dropZone, dropHere: data.dropHere })
   translateNode(document.body, words)
   if (!isFirst) return
   listenForFiles(state)

@@ -60,6 +60,16 @@ def photos(project: Project) -> tuple[Photo, ...]:
     return _photos(project.id, project.changed_at)
 
 
+def fingerprint(project: Project) -> str:
+    """Of all that a training would learn from, for the project as it was read."""
+    return _fingerprint(project.id, project.changed_at)
+
+
+@st.cache_resource(show_spinner=False, max_entries=16)
+def _fingerprint(project_id: str, changed_at: datetime) -> str:  # noqa: ARG001
+    return storage.photos.fingerprint(database(), project_id)
+
+
 @st.cache_resource(show_spinner=False, max_entries=16)
 def _classes(project_id: str, changed_at: datetime) -> tuple[ClassRow, ...]:  # noqa: ARG001
     return storage.classes.list_(database(), project_id)

@@ -41,14 +41,13 @@ def step_states(project: Project) -> tuple[StepState, ...]:
     """The state of every step of the project, as of now."""
     db = cached.database()
     classes, photos = cached.classes(project), cached.photos(project)
-    fingerprint = storage.photos.fingerprint(db, project.id)
     return guide.states(
         classes,
         photos,
         cached.findings(classes, photos),
         storage.runs.list_(db, project.id),
         storage.jobs.live(db, project.id),
-        fingerprint,
+        cached.fingerprint(project),
     )
 
 
