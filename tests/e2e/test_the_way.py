@@ -30,9 +30,9 @@ def test_a_page_asked_first_on_a_fresh_server_is_never_shown_without_the_app(
         context = browser.new_context(locale="ja-JP")  # type: ignore[attr-defined]
         tab = Tab(context.new_page(), fresh.url)
         tab.open(f"/{step}?project=unknown")
-        tab.see("プロジェクト")
-        assert tab.page.locator("[data-testid=stSidebar] [data-testid=stPageLink]").count() == 1
-        assert "このプロジェクトはもうありません" in tab.words() or "プロジェクトが開かれていません" in tab.words()
+        said = tab.page.get_by_text(re.compile("このプロジェクトはもうありません|プロジェクトが開かれていません"))
+        expect(said).to_have_count(1, timeout=PATIENCE_MS)
+        expect(tab.page.locator("[data-testid=stSidebar] [data-testid=stPageLink]")).to_have_count(1)
         context.close()
     finally:
         fresh.end()
