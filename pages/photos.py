@@ -29,9 +29,8 @@ def show(project: Project) -> None:
     )
     classes, photos = cached.classes(project), cached.photos(project)
     photo_add.show(project.id, classes)
-    head, undo = st.columns([5, 1], vertical_alignment="bottom")
-    head.subheader(_("Your photos"), anchor=False)
-    with undo:
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
+        st.subheader(_("Your photos"), anchor=False)
         components.undo_button(project.id, "undo_photos")
     photo_browse.show(project.id, classes, photos)
     _test_photos(project.id, photos)

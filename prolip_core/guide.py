@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from prolip_core import likeness
 from prolip_core.photo_checks import Finding
 from prolip_core.storage.records import ClassRow, Job, Photo, RunSummary
 from prolip_core.types import Note
@@ -43,7 +44,7 @@ def why_not_train(classes: Sequence[ClassRow], findings: Sequence[Finding]) -> N
     """What has to be done before a training can start; None if nothing."""
     if len(classes) < MIN_CLASSES:
         return Note("Name at least two classes first.")
-    return next((finding.message for finding in findings if finding.severity == "stop"), None)
+    return _same_names(classes) or next((finding.message for finding in findings if finding.severity == "stop"), None)
 
 
 def where_to_go_on(steps: Sequence[StepState]) -> Step:
@@ -63,7 +64,19 @@ def is_stale(run: RunSummary, fingerprint: str) -> bool:
 def _classes(classes: Sequence[ClassRow]) -> StepState:
     if len(classes) < MIN_CLASSES:
         return StepState("classes", "next", Note("Name at least two classes first."))
-    return StepState("classes", "done")
+    twins = _same_names(classes)
+    return StepState("classes", "done") if twins is None else StepState("classes", "attention", twins)
+
+
+def _same_names(classes: Sequence[ClassRow]) -> Note | None:
+    """Two classes that read the same to any model; no training starts with them."""
+    for first, second in likeness.same_names([row.spec for row in classes]):
+        names = {"first": classes[first].display_name, "second": classes[second].display_name}
+        return Note(
+            "{first} and {second} have the same English names, so no model could tell them apart. Give each a name of its own.",
+            names,
+        )
+    return None
 
 
 def _photos(classes: Sequence[ClassRow], photos: Sequence[Photo], findings: Sequence[Finding]) -> StepState:

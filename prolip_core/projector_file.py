@@ -12,7 +12,7 @@ from safetensors.torch import save as as_bytes
 
 from prolip_core.backbones import Backbone
 from prolip_core.errors import ProjectorMismatchError, RunError
-from prolip_core.types import Projector, PromptSet
+from prolip_core.types import Note, Projector, PromptSet
 
 FORMAT = "prolip-projector-1"
 
@@ -71,11 +71,11 @@ def load(path: Path, backbone: Backbone, prompts: PromptSet) -> Projector:
     if metadata.get("format") != FORMAT or "weight_PD" not in tensors or "class_names" not in metadata:
         raise RunError("{path} is not a projector of this program.", remedy="Choose another run.", path=path)
     expected = {
-        "backbone": ("backbone_sha256", backbone.fingerprint),
-        "class list": ("class_names", json.dumps(prompts.class_names, ensure_ascii=False)),
-        "set of sentences": ("prompts_sha256", prompt_fingerprint(prompts)),
+        "backbone_sha256": (Note("backbone"), backbone.fingerprint),
+        "class_names": (Note("class list"), json.dumps(prompts.class_names, ensure_ascii=False)),
+        "prompts_sha256": (Note("set of sentences"), prompt_fingerprint(prompts)),
     }
-    for what, (key, value) in expected.items():
+    for key, (what, value) in expected.items():
         if metadata.get(key) != value:
             raise ProjectorMismatchError(
                 "The trained projector {path} does not fit: it was trained with another {what} "

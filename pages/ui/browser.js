@@ -19,6 +19,17 @@ function translated(text, words) {
   return null
 }
 
+// What stood at a place before it was translated: from there it goes into the next language.
+const originals = (window.__prolipOriginals ??= new WeakMap())
+
+function retranslated(owner, place, text, words) {
+  const kept = originals.get(owner) ?? {}
+  const original = kept[place]?.shown === text ? kept[place].original : text
+  const shown = translated(original, words) ?? original
+  if (shown !== original) originals.set(owner, { ...kept, [place]: { original, shown } })
+  return shown
+}
+
 function translateNode(root, words) {
   const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT)
   const texts = root.nodeType === Node.TEXT_NODE ? [root] : []
@@ -26,15 +37,16 @@ function translateNode(root, words) {
   for (const node of texts) {
     const around = node.parentElement
     if (around?.closest(USER_TEXT) && !around.closest(BUILT_IN)) continue
-    const text = translated(node.nodeValue, words)
-    if (text !== null && text !== node.nodeValue) node.nodeValue = text
+    const text = retranslated(node, "text", node.nodeValue, words)
+    if (text !== node.nodeValue) node.nodeValue = text
   }
   const elements = root.nodeType === Node.ELEMENT_NODE ? [root, ...root.querySelectorAll("*")] : []
   for (const element of elements) {
     for (const name of ATTRIBUTES) {
       const value = element.getAttribute?.(name)
-      const text = value ? translated(value, words) : null
-      if (text !== null && text !== value) element.setAttribute(name, text)
+      if (!value) continue
+      const text = retranslated(element, name, value, words)
+      if (text !== value) element.setAttribute(name, text)
     }
   }
 }

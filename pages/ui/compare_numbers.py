@@ -103,7 +103,7 @@ def _difference(chosen: Chosen) -> str:
         right=number(len(compared.put_right)),
         wrong=number(len(compared.put_wrong)),
     )
-    return f"{points}: {counts} {words[compared.luck]}"
+    return _("{points}: {counts} {luck}", points=points, counts=counts, luck=words[compared.luck])
 
 
 def flips(project_id: str, chosen: Chosen) -> None:

@@ -32,7 +32,7 @@ def _n(one: str, many: str, count: int, **values: object) -> str:
 
 def note(sentence: Note) -> str:
     """A sentence of the engine in the user's language; user text in it is made safe for Markdown."""
-    return translator().note(Note(sentence.message, {key: _value(value) for key, value in sentence.values.items()}))
+    return translator().note(_safe_note(sentence))
 
 
 def error(problem: ProLIPError, *, is_markdown: bool = True) -> tuple[str, str]:
@@ -78,5 +78,11 @@ def right_of(correct: int, count: int, low: float, high: float) -> str:
     )
 
 
+def _safe_note(sentence: Note) -> Note:
+    return Note(sentence.message, {key: _value(value) for key, value in sentence.values.items()})
+
+
 def _value(value: object) -> object:
+    if isinstance(value, Note):
+        return _safe_note(value)
     return safe(value) if isinstance(value, str) else value

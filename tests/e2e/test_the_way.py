@@ -222,3 +222,15 @@ def test_files_dragged_over_the_page_make_the_whole_page_a_drop_zone(new_tab: Ne
     cover.dispatch_event("drop", {"dataTransfer": dragged})
     tab.see("1 個のファイルは使えませんでした")
     expect(cover).to_have_count(0)
+
+
+def test_another_language_reaches_streamlits_own_words_too(new_tab: NewTab) -> None:
+    tab = new_tab("ja-JP")
+    tab.open()
+    tab.click("make_project")
+    tab.page.wait_for_url("**/classes**")
+    tab.go("photos")
+    drop_zone = tab.page.locator("[data-testid=stFileUploader]").first
+    for language, words in (("English", "Choose files"), ("日本語", "ファイルを選ぶ")):
+        tab.page.get_by_text(language, exact=True).click()
+        expect(drop_zone.get_by_role("button", name=words)).to_be_visible(timeout=PATIENCE_MS)
