@@ -1,4 +1,8 @@
-"""Counts, rates, ranges and paired tests over predictions. Accuracies are fractions between 0 and 1."""
+"""Counts, rates, ranges and paired tests over predictions. Accuracies are fractions between 0 and 1.
+
+SciPy's and scikit-learn's parts are imported where they are used: they take a second, which neither the first screen nor the
+first training should wait for.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.stats import binomtest
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from prolip_core.types import ConfusionMatrix, Prediction
 
@@ -52,6 +54,8 @@ class Evaluation:
 
 def wilson_interval(correct: int, count: int) -> tuple[float, float]:
     """Wilson's score interval at 95 % (Wilson 1927) for `correct` of `count`, 0 ≤ correct ≤ count, count ≥ 1."""
+    from scipy.stats import binomtest
+
     interval = binomtest(correct, count).proportion_ci(CONFIDENCE_LEVEL, method="wilson")
     return float(interval.low), float(interval.high)
 
@@ -62,6 +66,8 @@ def mcnemar_p(first: Sequence[Prediction], second: Sequence[Prediction]) -> floa
     The p-value, 0 … 1: how likely a difference at least this large would be if both were equally good; 1 if they never differ
     in being right. Raises ValueError if the photos differ.
     """
+    from scipy.stats import binomtest
+
     if [p.image_id for p in first] != [p.image_id for p in second]:
         raise ValueError("a paired test needs the same photos in the same order")
     only_first = sum(a.predicted == a.label != b.predicted for a, b in zip(first, second, strict=True))
@@ -82,6 +88,8 @@ def luck(p: float, flips: int) -> Luck:
 
 def confusion(predictions: Sequence[Prediction], n_classes: int) -> ConfusionMatrix:
     """Rows are true classes, columns are answers, (C, C); the photos of each cell in the order given."""
+    from sklearn.metrics import confusion_matrix
+
     cells: list[list[list[str]]] = [[[] for _ in range(n_classes)] for _ in range(n_classes)]
     for prediction in predictions:
         cells[prediction.label][prediction.predicted].append(prediction.image_id)
@@ -109,6 +117,8 @@ def evaluate(predictions: Sequence[Prediction], class_names: Sequence[str]) -> E
     n_classes = len(class_names)
     true_N = [p.label for p in predictions]
     predicted_N = [p.predicted for p in predictions]
+    from sklearn.metrics import precision_recall_fscore_support
+
     # NaN instead of a made-up 0 where a rate has no photo to divide by.
     precision, recall, f1, count = precision_recall_fscore_support(
         true_N, predicted_N, labels=list(range(n_classes)), zero_division=np.nan
