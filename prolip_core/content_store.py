@@ -10,6 +10,9 @@ from pathlib import Path
 
 from prolip_core.errors import StorageError
 
+UNFINISHED = ".new-"
+"""Names of files that are being written begin with this; a process that was killed leaves them behind."""
+
 _IMAGE_ID = re.compile(r"[0-9a-f]{64}")
 
 
@@ -33,8 +36,7 @@ class ContentStore:
         image_id = hashlib.sha256(data).hexdigest()
         path = self.path(image_id)
         try:
-            if path.is_file() and path.stat().st_size == len(data):
-                os.utime(path)  # wanted again: whoever removes old photos shall see that
+            if path.is_file() and path.stat().st_size == len(data) and self.hold(image_id):
                 return image_id
             path.parent.mkdir(parents=True, exist_ok=True)
             _write_then_rename(path, data)
@@ -46,6 +48,14 @@ class ContentStore:
                 cause=error.strerror or type(error).__name__,
             ) from error
         return image_id
+
+    def hold(self, image_id: str) -> bool:
+        """Marks the photo as wanted, so that whoever removes old photos leaves it alone for now; whether it is there."""
+        try:
+            os.utime(self.path(image_id))
+        except OSError:
+            return False
+        return True
 
     def read(self, image_id: str) -> bytes:
         """Raises StorageError if the photo is not there or its bytes have changed on disk."""
@@ -110,7 +120,7 @@ def _write_then_rename(path: Path, data: bytes) -> None:
     """Nobody ever sees half a photo under its real name; of two writers at once the later one wins with the same
     bytes.
     """
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=UNFINISHED)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)

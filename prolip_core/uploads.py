@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import unicodedata
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
-from prolip_core import archives, images, photo_quality
+from prolip_core import archives, class_table, images, photo_quality, prompts
 from prolip_core.content_store import ContentStore, ThumbnailStore
-from prolip_core.errors import ArchiveError, ImageError
+from prolip_core.errors import ArchiveError, ImageError, ProLIPError, PromptError
 from prolip_core.image_files import is_system_file
-from prolip_core.storage.records import Role
+from prolip_core.storage.records import ClassRow, Role
 from prolip_core.types import CheckedPhoto, ClassSpec, RejectedFile
 
 _TRAIN_FOLDERS = {"train", "training", "学習", "学習用"}
@@ -62,11 +62,11 @@ def check(
     total, done = sum(_count(file) for file in files), 0
     waiting: deque[Future[Progress]] = deque()
     with ThreadPoolExecutor(workers, thread_name_prefix="check") as pool:
-        for name, data, refusal in _each(files):
+        for name, data, refused in _each(files):
             if len(waiting) >= 2 * workers:
                 done += 1
                 yield replace(waiting.popleft().result(), done=done, total=max(total, done))
-            waiting.append(pool.submit(_check_one, name, data, refusal, store, thumbnails))
+            waiting.append(pool.submit(_check_one, name, data, refused, store, thumbnails))
         while waiting:
             done += 1
             yield replace(waiting.popleft().result(), done=done, total=max(total, done))
@@ -90,19 +90,23 @@ def _each(files: Sequence[UploadFile]) -> Iterator[tuple[str, bytes, ImageError 
             for member in archives.members(file.data, file.name):
                 yield member.name, member.data, member.error
         except ArchiveError as error:
-            values = {name: value for name, value in error.values.items() if name != "filename"}
-            told = ImageError(error.message, filename=file.name, remedy=error.remedy, **values)
-            yield file.name, b"", told
+            yield file.name, b"", refusal(error, file.name)
+
+
+def refusal(error: ProLIPError, filename: str) -> ImageError:
+    """The error as the reason why one file is not taken."""
+    values = {name: value for name, value in error.values.items() if name != "filename"}
+    return ImageError(error.message, filename=filename, remedy=error.remedy, **values)
 
 
 def _check_one(
-    name: str, data: bytes, refusal: ImageError | None, store: ContentStore, thumbnails: ThumbnailStore
+    name: str, data: bytes, refused: ImageError | None, store: ContentStore, thumbnails: ThumbnailStore
 ) -> Progress:
     name = unicodedata.normalize("NFC", name)
     shown = PurePosixPath(name).name
     try:
-        if refusal is not None:
-            raise refusal
+        if refused is not None:
+            raise refused
         found = images.inspect(data, shown)
     except ImageError as error:
         return Progress(0, 0, rejected=RejectedFile(name, error.without_history()))
@@ -111,6 +115,43 @@ def _check_one(
     folder, role = place_of(name)
     return Progress(
         0, 0, photo=PlacedPhoto(CheckedPhoto(found.record, photo_quality.measure(found.grey_HW)), folder, role)
+    )
+
+
+@dataclass(frozen=True)
+class Homes:
+    """Where the photos of each folder go. `rows`: the project's classes and, after them, the new ones (without an id);
+    `of_folder`: folder → place in `rows`; `refused`: folder → why it can be no class."""
+
+    rows: tuple[ClassRow, ...]
+    of_folder: Mapping[str, int]
+    refused: Mapping[str, ProLIPError]
+
+
+def homes(folders: Iterable[str], rows: Sequence[ClassRow]) -> Homes:
+    """Folders that match no class become new ones, up to `class_table.MAX_CLASSES` classes in all."""
+    found, of_folder, refused = list(rows), dict[str, int](), dict[str, ProLIPError]()
+    for folder in dict.fromkeys(folders):
+        index = match_class(folder, [row.spec for row in found])
+        if index is None:
+            try:
+                made = prompts.make_class(folder)
+                if len(found) >= class_table.MAX_CLASSES:
+                    raise _too_many_classes()
+            except ProLIPError as error:
+                refused[folder] = error
+                continue
+            index = len(found)
+            found.append(ClassRow(None, made.display_name, made.prompt_names))
+        of_folder[folder] = index
+    return Homes(tuple(found), of_folder, refused)
+
+
+def _too_many_classes() -> PromptError:
+    return PromptError(
+        "Its folder would be one class too many: a project holds {limit} at most.",
+        remedy="Put the photos into fewer folders, one for each class.",
+        limit=class_table.MAX_CLASSES,
     )
 
 

@@ -15,18 +15,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, select, text, update
 
 from prolip_core import config, spec, storage
+from prolip_core.content_store import ContentStore
 from prolip_core.errors import ProLIPError, PromptError, RunError, StorageError
 from prolip_core.spec import PilotSpec
 from prolip_core.storage import Database
+from prolip_core.storage.database import migration_config
 from prolip_core.storage.records import ClassRow, Photo, Project, Role
-from prolip_core.storage.schema import Base
+from prolip_core.storage.schema import Base, PhotoTable, ProjectTable, UndoTable
 from prolip_core.types import CheckedPhoto, ImageRecord, Quality, Step
 from tests.conftest import REPOSITORY
 
@@ -95,6 +98,34 @@ def test_the_migrations_make_exactly_the_tables_that_the_code_describes(tmp_path
     with create_engine(url).connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []
+
+
+def test_a_database_of_the_first_version_keeps_its_rows_and_gives_no_number_twice_any_more(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'x.db'}"
+    storage.open_database(url).close()
+    with create_engine(url).begin() as connection:
+        connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
+        command.downgrade(migration_config(connection), "0001")
+    with create_engine(url).connect() as connection:
+        made = connection.exec_driver_sql("SELECT sql FROM sqlite_master WHERE name = 'photo'").scalar_one()
+    assert "AUTOINCREMENT" not in made
+    old = Database(create_engine(url))
+    project, (nut,) = project_with(old, "Nut", photos=3)
+    before = state_of(old, project.id)
+    old.close()
+
+    db = storage.open_database(url)
+    assert state_of(db, project.id) == before
+    last = storage.photos.list_(db, project.id)[-1]
+    storage.photos.delete(db, [last.id])
+    storage.purge(db, after(LATER_S))
+    added = storage.photos.add(db, project.id, id_of(nut), "train", [checked("new.jpg")]).added
+    assert added[0].id > last.id
+    storage.projects.delete(db, project.id)
+    storage.purge(db, after(2 * LATER_S))  # foreign keys are watched again: the rows go with their project
+    with db.read() as session:
+        assert session.scalars(select(PhotoTable)).all() == []
+    db.close()
 
 
 def test_the_address_of_the_environment_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -404,12 +435,52 @@ def test_undo_stays_within_its_project_and_ends(db: Database) -> None:
     assert len(storage.photos.list_(db, other.id)) == 1
 
 
+@pytest.mark.parametrize("kind", ["move", "exclude"])
+def test_undo_never_touches_another_projects_rows_even_under_the_same_number(db: Database, kind: str) -> None:
+    """As after a restored backup, say: the step names numbers that by now belong to somebody else."""
+    project, rows = project_with(db, "Nut", "Bolt", photos=2)
+    other, _ = project_with(db, "Gear", photos=2)
+    photos = storage.photos.list_(db, project.id)
+    CHANGES[kind](db, project.id, rows, photos)
+    with db.write() as session:
+        session.execute(update(PhotoTable).values(project_id=other.id))
+
+    def rows_of_other() -> list[tuple[object, ...]]:
+        with db.read() as session:
+            columns = (PhotoTable.id, PhotoTable.class_id, PhotoTable.excluded, PhotoTable.deleted_at)
+            return [tuple(row) for row in session.execute(select(*columns).order_by(PhotoTable.id))]
+
+    before = rows_of_other()
+    storage.undo.take_back(db, project.id)
+    assert rows_of_other() == before
+
+
+def test_undo_goes_on_after_the_undo_period_for_what_is_still_there(db: Database) -> None:
+    project, (nut,) = project_with(db, "Nut", photos=2)
+    storage.purge(db, after(LATER_S))
+    storage.classes.save(db, project.id, [dataclasses.replace(nut, display_name="Mutter")])
+    storage.purge(db, after(LATER_S))
+    assert [storage.undo.take_back(db, project.id) for _ in range(3)] == ["classes", "add", "classes"]
+
+
+def test_a_step_that_names_what_left_the_disk_goes_with_it_and_with_all_before_it(db: Database) -> None:
+    project, (_, bolt) = project_with(db, "Nut", "Bolt", photos=1)
+    storage.classes.save(db, project.id, [bolt])  # deletes Nut and its photo
+    storage.photos.exclude(db, ids(storage.photos.list_(db, project.id, id_of(bolt))))
+    storage.purge(db, after(LATER_S))
+    with db.read() as session:
+        (left,) = session.scalars(select(UndoTable)).all()
+    assert left.kind == "exclude"
+    assert storage.undo.take_back(db, project.id) == "exclude"
+    assert storage.undo.available(db, project.id) is None
+
+
 def test_a_photo_is_not_put_back_into_a_class_that_is_gone_for_good(db: Database) -> None:
     project, (nut, bolt) = project_with(db, "Nut", "Bolt", photos=1)
     storage.photos.move(db, ids(storage.photos.list_(db, project.id, id_of(nut))), id_of(bolt))
     storage.classes.save(db, project.id, [bolt])
     storage.purge(db, after(LATER_S))
-    storage.undo.take_back(db, project.id)
+    assert storage.undo.take_back(db, project.id) is None
     assert {p.class_id for p in storage.photos.list_(db, project.id)} == {bolt.id}
 
 
@@ -691,8 +762,66 @@ def test_an_expired_project_goes_with_the_next_purge(db: Database) -> None:
     assert storage.projects.get(db, project.id) is not None
     files = files_of(storage.photos.list_(db, project.id)[0].image_id)
     storage.projects.delete(db, project.id)
+    with db.write() as session:  # a day that not every year has
+        session.execute(update(ProjectTable).values(deleted_at=datetime(2028, 2, 29, tzinfo=UTC)))
     storage.projects.expire(db, project.id)
     assert storage.purge(db).projects == 1
+    assert not any(file.exists() for file in files)
+
+
+def test_a_project_is_not_purged_under_its_running_work(db: Database) -> None:
+    project, _ = project_with(db, "Nut", photos=1)
+    job = storage.jobs.enqueue(db, project.id, "train", {})
+    storage.jobs.claim(db, "auto", ["auto"])
+    files = files_of(storage.photos.list_(db, project.id)[0].image_id)
+    storage.projects.delete(db, project.id)
+    storage.projects.expire(db, project.id)
+    assert storage.purge(db).projects == 0
+    storage.jobs.finish(db, job.id, "stopped")
+    assert storage.purge(db).projects == 1
+    assert not any(file.exists() for file in files)
+
+
+def test_a_photo_that_is_being_added_to_another_project_stays(db: Database) -> None:
+    project, _ = project_with(db, "Nut", photos=1)
+    (photo,) = storage.photos.list_(db, project.id)
+    files = files_of(photo.image_id)
+    storage.projects.delete(db, project.id)
+    storage.projects.expire(db, project.id)
+    assert ContentStore(config.photo_folder()).hold(photo.image_id)  # another tab has stored it again; no row yet
+    storage.purge(db)
+    assert all(file.exists() for file in files)
+    storage.purge(db, after(2 * 3600))
+    assert not any(file.exists() for file in files)
+
+
+def test_what_a_killed_process_left_half_written_goes_in_the_end(db: Database) -> None:
+    folder = config.photo_folder() / "ab" / "cd"
+    folder.mkdir(parents=True)
+    (folder / ".new-x1").write_bytes(b"half a photo")
+    storage.purge(db)
+    assert (folder / ".new-x1").exists()
+    storage.purge(db, after(2 * 3600))
+    assert not (folder / ".new-x1").exists()
+
+
+def test_a_photo_that_cannot_be_removed_whole_is_tried_again(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    project, _ = project_with(db, "Nut", photos=1)
+    (photo,) = storage.photos.list_(db, project.id)
+    files = files_of(photo.image_id)
+    storage.photos.delete(db, [photo.id])
+    remove = Path.unlink
+
+    def held(self: Path, missing_ok: bool = False) -> None:
+        if self == files[2]:
+            raise PermissionError("held open by another program")
+        remove(self, missing_ok)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", held)
+        assert storage.purge(db, after(LATER_S)).photos == 0
+    assert files[0].exists() and files[2].exists()
+    storage.purge(db, after(2 * 3600))
     assert not any(file.exists() for file in files)
 
 

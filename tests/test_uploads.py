@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from prolip_core import archives, uploads
+from prolip_core import archives, class_table, uploads
 from prolip_core.content_store import ContentStore, ThumbnailStore
 from prolip_core.errors import NotAnImageError, StorageError
+from prolip_core.storage.records import ClassRow
 from prolip_core.types import ClassSpec
 from prolip_core.uploads import Progress, UploadFile
 from tests import image_factory
@@ -181,3 +182,19 @@ CLASSES = (
 )
 def test_a_folder_finds_its_class(folder: str, found: int | None) -> None:
     assert uploads.match_class(folder, CLASSES) == found
+
+
+def test_folders_become_classes_as_far_as_a_class_can_be_called_that() -> None:
+    rows = [ClassRow(7, "Nut", ("hex nut",))]
+    found = uploads.homes(["bolt", "hex_nut", "x" * 300, "gear", "bolt"], rows)
+    assert [row.display_name for row in found.rows] == ["Nut", "bolt", "gear"]
+    assert found.of_folder == {"bolt": 1, "hex_nut": 0, "gear": 2}
+    assert list(found.refused) == ["x" * 300]
+
+
+def test_folders_beyond_the_limit_of_classes_are_refused() -> None:
+    rows = [ClassRow(n, f"class {n}", ()) for n in range(class_table.MAX_CLASSES - 1)]
+    found = uploads.homes(["a", "b", "class 3"], rows)
+    assert len(found.rows) == class_table.MAX_CLASSES
+    assert set(found.of_folder) == {"a", "class 3"}
+    assert "200" in found.refused["b"].reason_text

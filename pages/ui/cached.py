@@ -82,7 +82,12 @@ def _photos(project_id: str, changed_at: datetime) -> tuple[Photo, ...]:  # noqa
 
 def findings(classes: Sequence[ClassRow], photos: Sequence[Photo]) -> tuple[Finding, ...]:
     """The check before training, done anew only when something that it depends on has changed."""
-    key = hash((tuple(classes), tuple((photo.id, photo.class_id, photo.role, photo.excluded) for photo in photos)))
+    key = hash(
+        (
+            tuple(classes),
+            tuple((photo.id, photo.image_id, photo.class_id, photo.role, photo.excluded) for photo in photos),
+        )
+    )
     return _findings(key, classes, photos)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -14,8 +14,8 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from pages.ui import _compat, browser, cached, guards, session
 from pages.ui.text import _, _n, error, number, safe, short
-from prolip_core import prompts, storage, uploads
-from prolip_core.errors import ProLIPError
+from prolip_core import storage, uploads
+from prolip_core.errors import ImageError, ProLIPError
 from prolip_core.storage.records import ClassRow, Role
 from prolip_core.types import CheckedPhoto, DuplicateFile, RejectedFile
 from prolip_core.uploads import PlacedPhoto, UploadFile
@@ -27,8 +27,6 @@ CHUNK = 25
 """So many photos are saved at a time: a reload in the middle loses no more."""
 
 BY_FOLDER = 0
-_REPORT = "upload_report"
-_HOMELESS = "photos_without_class"
 
 
 @dataclass
@@ -39,7 +37,7 @@ class Report:
     new_classes: list[str] = field(default_factory=list)
     duplicates: list[DuplicateFile] = field(default_factory=list)
     rejected: list[RejectedFile] = field(default_factory=list)
-    homeless: list[CheckedPhoto] = field(default_factory=list)
+    homeless: list[PlacedPhoto] = field(default_factory=list)
     problem: ProLIPError | None = None
 
 
@@ -86,10 +84,10 @@ def show(project_id: str, classes: Sequence[ClassRow]) -> None:
     )
     arrived = [*(files or ()), *(tree or ()), *([snap] if snap else ())]
     if arrived:
+        session.next_round("upload")  # whatever becomes of them, they shall not arrive again in the next run
         _import(project_id, arrived, target or BY_FOLDER, wanted, is_snap=snap is not None)
-        session.next_round("upload")
         st.rerun()
-    _show_report()
+    _show_report(project_id)
     _ask_for_class(project_id, classes, wanted)
 
 
@@ -100,8 +98,8 @@ def add_to_class(project_id: str, row: ClassRow) -> None:
         _("Add photos of “{name}”", name=safe(row.display_name)), accept_multiple_files=True, key=key
     )
     if files:
-        _import(project_id, list(files), row.id or BY_FOLDER, "train")
         session.next_round("upload")
+        _import(project_id, list(files), row.id or BY_FOLDER, "train")
         st.rerun()
 
 
@@ -142,9 +140,24 @@ def _import(
         _save(project_id, waiting, class_id, role, batch, report)
     except ProLIPError as problem:
         report.problem = problem  # kept for the next run, which draws the page without these files
-    _compat.forget_uploads(files)
-    session.put(_REPORT, report)
-    session.put(_HOMELESS, [*session.get(_HOMELESS, []), *report.homeless])
+    finally:
+        _compat.forget_uploads(files)
+        session.put(_report_key(project_id), report)
+        session.put(_homeless_key(project_id), [*_homeless(project_id), *report.homeless])
+
+
+def _report_key(project_id: str) -> str:
+    return f"upload_report_{project_id}"
+
+
+def _homeless_key(project_id: str) -> str:
+    return f"photos_without_class_{project_id}"
+
+
+def _homeless(project_id: str) -> list[PlacedPhoto]:
+    """Photos of this project that came without a folder while folders were to name the class."""
+    found: list[PlacedPhoto] = session.get(_homeless_key(project_id), [])
+    return found
 
 
 def _name_of(file: UploadedFile, is_snap: bool) -> str:
@@ -156,14 +169,14 @@ def _save(
 ) -> None:
     """Puts photos into the classes that were chosen, or that their folders name."""
     db = cached.database()
-    homes: Mapping[str, ClassRow] = {} if class_id else _classes_for(project_id, placed, report)
+    home_of = {} if class_id else _classes_for(project_id, placed, report)
     by_place: dict[tuple[int, Role], list[CheckedPhoto]] = defaultdict(list)
     for one in placed:
-        home = class_id or (homes[one.folder].id if one.folder else None)
-        if home is None:
-            report.homeless.append(one.photo)
-        else:
+        home = class_id or home_of.get(one.folder or "")
+        if home:
             by_place[home, one.role or role].append(one.photo)
+        elif one.folder is None:
+            report.homeless.append(one)
     names = {row.id: row.display_name for row in storage.classes.list_(db, project_id)}
     for (home, use), photos in by_place.items():
         result = storage.photos.add(db, project_id, home, use, photos, batch=batch)
@@ -171,27 +184,24 @@ def _save(
         report.duplicates += result.duplicates
 
 
-def _classes_for(project_id: str, placed: Sequence[PlacedPhoto], report: Report) -> dict[str, ClassRow]:
-    """Folder → class; folders that match none become new classes."""
+def _classes_for(project_id: str, placed: Sequence[PlacedPhoto], report: Report) -> dict[str, int]:
+    """Folder → id of its class. Folders that match none become new classes; what cannot become one is told."""
     db = cached.database()
-    rows = list(storage.classes.list_(db, project_id))
-    folders = list(dict.fromkeys(one.folder for one in placed if one.folder))
-    new: list[ClassRow] = []
-    for folder in folders:
-        if uploads.match_class(folder, [row.spec for row in (*rows, *new)]) is None:
-            made = prompts.make_class(folder)
-            new.append(ClassRow(None, made.display_name, made.prompt_names))
-    if new:
-        rows = list(storage.classes.save(db, project_id, [*rows, *new]))
-        report.new_classes += [row.display_name for row in new]
-    specs = [row.spec for row in rows]
-    found = {folder: uploads.match_class(folder, specs) for folder in folders}
-    return {folder: rows[index] for folder, index in found.items() if index is not None}
+    rows = storage.classes.list_(db, project_id)
+    found = uploads.homes([one.folder for one in placed if one.folder], rows)
+    if len(found.rows) > len(rows):
+        report.new_classes += [row.display_name for row in found.rows[len(rows) :]]
+        rows = storage.classes.save(db, project_id, found.rows)
+    for one in placed:
+        if one.folder and one.folder in found.refused:
+            filename = f"{one.folder}/{one.photo.record.filename}"
+            report.rejected.append(RejectedFile(filename, uploads.refusal(found.refused[one.folder], filename)))
+    return {folder: rows[index].id or BY_FOLDER for folder, index in found.of_folder.items()}
 
 
-def _show_report() -> None:
+def _show_report(project_id: str) -> None:
     """What became of the last upload, until it is put away."""
-    report: Report | None = session.get(_REPORT)
+    report: Report | None = session.get(_report_key(project_id))
     if report is None:
         return
     with st.container(border=True):
@@ -218,7 +228,7 @@ def _show_report() -> None:
             reason, remedy = error(report.problem)
             st.error(_("The upload was cut short; what is counted above is saved.") + f" {reason} {remedy}")
         if st.button(_("Put this report away"), key="close_report"):
-            session.drop(_REPORT)
+            session.drop(_report_key(project_id))
             st.rerun()
 
 
@@ -230,7 +240,7 @@ def _refusal(one: RejectedFile) -> dict[str, str]:
 
 def _ask_for_class(project_id: str, classes: Sequence[ClassRow], role: Role) -> None:
     """Photos that came without a folder while folders were to name the class."""
-    homeless: list[CheckedPhoto] = session.get(_HOMELESS, [])
+    homeless = _homeless(project_id)
     if not homeless:
         return
     with st.form("homeless"):
@@ -246,13 +256,31 @@ def _ask_for_class(project_id: str, classes: Sequence[ClassRow], role: Role) -> 
         take, leave = st.columns(2)
         if take.form_submit_button(_("Add them to this class"), type="primary", disabled=not names) and chosen:
             with guards.told():
-                result = storage.photos.add(cached.database(), project_id, chosen, role, homeless)
-                report = Report(Counter({names[chosen]: len(result.added)}), duplicates=list(result.duplicates))
-                session.put(_REPORT, report)
-                session.drop(_HOMELESS)
-                st.rerun()
+                _take_in(project_id, homeless, chosen, role)
         if leave.form_submit_button(_("Do not add them")):
-            session.drop(_HOMELESS)
+            session.drop(_homeless_key(project_id))
             st.rerun()
         if not names:
             st.caption(_("There is no class yet. Name the classes first."))
+
+
+def _take_in(project_id: str, homeless: Sequence[PlacedPhoto], class_id: int, role: Role) -> None:
+    """Adds the photos that waited; those that waited so long that they were cleared away are told."""
+    report = Report()
+    there = [one for one in homeless if cached.photo_store().hold(one.photo.record.image_id)]
+    for one in homeless:
+        if one not in there:
+            name = one.photo.record.filename
+            report.rejected.append(RejectedFile(name, _waited_too_long(name)))
+    _save(project_id, there, class_id, role, uuid.uuid4().hex, report)
+    session.put(_report_key(project_id), report)
+    session.drop(_homeless_key(project_id))
+    st.rerun()
+
+
+def _waited_too_long(filename: str) -> ImageError:
+    return ImageError(
+        "This photo waited for its class too long and is not kept any more.",
+        remedy="Add it again.",
+        filename=filename,
+    )

@@ -181,7 +181,7 @@ def _deleted_row(project: Project) -> None:
 def _expire(project: Project) -> None:
     db = cached.database()
     storage.projects.expire(db, project.id)
-    gone = storage.purge(db, fresh_s=0)
+    gone = storage.purge(db)
     session.say_later(
         _n(
             "Deleted for good; {count} photo was removed from the disk.",

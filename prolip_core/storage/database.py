@@ -15,7 +15,7 @@ import sqlalchemy
 from alembic import command
 from alembic.config import Config
 from alembic.util.exc import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.orm import Session
@@ -33,7 +33,9 @@ class Database:
     """Gives sessions. Safe for threads; every process opens its own."""
 
     def __init__(self, engine: Engine) -> None:
-        self._reader = engine
+        # PostgreSQL shows each statement the newest state unless it is asked for one state throughout.
+        steady = {"isolation_level": "REPEATABLE READ"} if engine.dialect.name == "postgresql" else {}
+        self._reader = engine.execution_options(**steady)
         self._writer = engine.execution_options(prolip_begin="BEGIN IMMEDIATE")
 
     @contextmanager
@@ -44,8 +46,10 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """A transaction: all of it or nothing. Raises StorageError."""
+        """A transaction: all of it or nothing; one writer at a time, on every kind of database. Raises StorageError."""
         with _told(), Session(self._writer, expire_on_commit=False) as session, session.begin():
+            if self._reader.dialect.name != "sqlite":  # which has BEGIN IMMEDIATE for this
+                session.execute(text("SELECT version_num FROM alembic_version FOR UPDATE"))
             yield session
 
     def empty_journal(self) -> None:
@@ -56,10 +60,12 @@ class Database:
         with _told(), contextlib.closing(self._reader.raw_connection()) as connection:
             cursor = connection.cursor()
             cursor.execute("PRAGMA busy_timeout = 500")
-            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            cursor.fetchall()
-            cursor.execute(f"PRAGMA busy_timeout = {BUSY_S * 1000}")
-            cursor.close()
+            try:
+                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                cursor.fetchall()
+            finally:
+                cursor.execute(f"PRAGMA busy_timeout = {BUSY_S * 1000}")
+                cursor.close()
 
     def close(self) -> None:
         self._reader.dispose()
@@ -105,13 +111,28 @@ def migration_config(connection: Connection) -> Config:
 
 def _migrate(engine: Engine) -> None:
     try:
-        with engine.begin() as connection:
+        with engine.connect() as connection, _without_foreign_keys(connection), connection.begin():
             command.upgrade(migration_config(connection), "head")
     except CommandError as error:  # it does not know the revision that the database names
         raise StorageError(
             "The database was written by a newer version of ProLIP Studio.",
             remedy="Update ProLIP Studio, or choose another data folder with PROLIP_HOME.",
         ) from error
+
+
+@contextmanager
+def _without_foreign_keys(connection: Connection) -> Iterator[None]:
+    """SQLite changes a table by making it anew. Dropping the old one would take along the rows that refer to it; inside a
+    transaction this cannot be turned off any more."""
+    driver = connection.connection.dbapi_connection
+    if connection.dialect.name != "sqlite" or driver is None:
+        yield
+        return
+    driver.cursor().execute("PRAGMA foreign_keys = OFF")
+    try:
+        yield
+    finally:
+        driver.cursor().execute("PRAGMA foreign_keys = ON")
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import func, select
@@ -17,6 +18,7 @@ from prolip_core.storage.runs import summary_of
 from prolip_core.storage.schema import ClassTable, JobTable, PhotoTable, ProjectTable, RunTable
 
 COVER_PHOTOS = 4
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 Row = TypeVar("Row", ClassTable, PhotoTable)
 
 
@@ -154,7 +156,7 @@ def expire(db: Database, project_id: str) -> None:
     with db.write() as session:
         row = session.get(ProjectTable, project_id)
         if row is not None and row.deleted_at is not None:
-            row.deleted_at = row.deleted_at.replace(year=1970)
+            row.deleted_at = LONG_AGO
 
 
 def live_row(session: Session, project_id: str) -> ProjectTable:

@@ -4,33 +4,38 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from prolip_core import config
+from prolip_core import config, content_store
+from prolip_core.storage import undo
 from prolip_core.storage.database import Database
 from prolip_core.storage.database import now as current_time
+from prolip_core.storage.projects import LONG_AGO
 from prolip_core.storage.records import Purged
-from prolip_core.storage.schema import ClassTable, JobTable, PhotoTable, ProjectTable, RunTable, UndoTable
+from prolip_core.storage.schema import ClassTable, JobTable, PhotoTable, ProjectTable, RunTable
 
 ORPHAN_AGE_S = 3600
 """A file without an owner is removed at this age; a younger one may belong to an upload or a training that is under way."""
 
 FRESH_S = 60
-"""A photo that was written, or added once more, so shortly ago is left for the next time: its row may be on the way."""
+"""A photo that was added once more so shortly ago, after its row, is left to the sweep: another row may be on the way."""
 
 
-def purge(db: Database, now: datetime | None = None, *, fresh_s: float = FRESH_S) -> Purged:
-    """Removes for good what can no longer be taken back. Safe to call at any time, from any process. Photos that were written
-    less than `fresh_s` ago are left for a later time."""
+def purge(db: Database, now: datetime | None = None) -> Purged:
+    """Removes for good what can no longer be taken back. Safe to call at any time, from any process. Projects whose work has
+    not stopped yet are left for the next time."""
     moment = now or current_time()
     limit = moment - timedelta(seconds=config.UNDO_PERIOD_S)
     with db.write() as session:
-        projects = session.scalars(select(ProjectTable.id).where(ProjectTable.deleted_at < limit)).all()
+        at_work = select(JobTable.project_id).where(JobTable.state == "running")
+        projects = session.scalars(
+            select(ProjectTable.id).where(ProjectTable.deleted_at < limit, ProjectTable.id.not_in(at_work))
+        ).all()
         runs = session.scalars(
             select(RunTable.id).where((RunTable.deleted_at < limit) | RunTable.project_id.in_(projects))
         ).all()
@@ -38,15 +43,17 @@ def purge(db: Database, now: datetime | None = None, *, fresh_s: float = FRESH_S
         is_lost = (
             (PhotoTable.deleted_at < limit) | PhotoTable.project_id.in_(projects) | PhotoTable.class_id.in_(classes)
         )
-        image_ids = set(session.scalars(select(PhotoTable.image_id).where(is_lost)))
+        lost = session.execute(select(PhotoTable.image_id, PhotoTable.added_at).where(is_lost).order_by("added_at"))
+        last_row_at = {image_id: added_at for image_id, added_at in lost}  # noqa: C416 - rows are no pairs to dict()
+        poorer = set(session.scalars(select(PhotoTable.project_id).where(is_lost).distinct()))
+        poorer.update(session.scalars(select(ClassTable.project_id).where(ClassTable.id.in_(classes))))
         session.execute(delete(PhotoTable).where(is_lost))
-        # A deletion that is over cannot be taken back, so its undo step, which tells what there was, goes too.
-        session.execute(delete(UndoTable).where(UndoTable.at < limit, UndoTable.kind.in_(("delete", "classes", "add"))))
         session.execute(delete(ClassTable).where(ClassTable.id.in_(classes)))
+        undo.forget(session, poorer)
         session.execute(delete(RunTable).where(RunTable.id.in_(runs)))
         session.execute(delete(ProjectTable).where(ProjectTable.id.in_(projects)))
     # Files after rows: a crash in between leaves orphans, which the sweep below finds, and never a row without its file.
-    removed = _remove_photos(db, image_ids, moment, fresh_s)
+    removed = _remove_photos(db, last_row_at, moment)
     for run_id in runs:
         shutil.rmtree(config.run_folder() / run_id, ignore_errors=True)
     _sweep(db, moment)
@@ -54,26 +61,33 @@ def purge(db: Database, now: datetime | None = None, *, fresh_s: float = FRESH_S
     return Purged(len(projects), removed, len(runs))
 
 
-def _remove_photos(db: Database, image_ids: Iterable[str], moment: datetime, min_age_s: float) -> int:
-    """Deletes what was kept of these photos unless a row still needs it; how many photos."""
+def _remove_photos(db: Database, added_at: Mapping[str, datetime], moment: datetime) -> int:
+    """Deletes what was kept of these photos unless a row still needs it; how many photos. `added_at`: by the photo's id, when
+    its last row was made; a file that was written again after that and a short while ago may get another row."""
     removed = 0
-    for image_id in image_ids:
+    for image_id, last_row_at in added_at.items():
         # One by one in a writing transaction: nobody can add the photo again between the question and the deletion.
         with db.write() as session:
-            if _is_needed(session, image_id):
-                continue
-            files = [
-                config.photo_folder() / image_id[:2] / image_id[2:4] / image_id,
-                *(config.thumbnail_folder() / image_id[:2] / image_id[2:4]).glob(f"{image_id}*"),
-                *(config.cache_folder() / "features").glob(f"*/{image_id[:2]}/{image_id}-*"),
-            ]
-            if any(_age_s(file, moment) < min_age_s for file in files[:1]):
-                continue
-            for file in files:
-                with contextlib.suppress(OSError):  # held open by another program: the sweep comes again
-                    file.unlink(missing_ok=True)
-            removed += 1
+            photo = config.photo_folder() / image_id[:2] / image_id[2:4] / image_id
+            age_s = _age_s(photo, moment)
+            is_wanted_again = age_s < FRESH_S and age_s < (moment - last_row_at).total_seconds()
+            if not is_wanted_again and not _is_needed(session, image_id):
+                removed += _remove_files(image_id, photo)
     return removed
+
+
+def _remove_files(image_id: str, photo: Path) -> bool:
+    """The photo itself goes last: as long as it is there, the sweep comes again for what could not be removed."""
+    made_from_it = (
+        *(config.thumbnail_folder() / image_id[:2] / image_id[2:4]).glob(f"{image_id}*"),
+        *(config.cache_folder() / "features").glob(f"*/{image_id[:2]}/{image_id}-*"),
+    )
+    try:
+        for file in (*made_from_it, photo):
+            file.unlink(missing_ok=True)
+    except OSError:  # held open by another program
+        return False
+    return True
 
 
 def _is_needed(session: Session, image_id: str) -> bool:
@@ -86,13 +100,17 @@ def _sweep(db: Database, moment: datetime) -> None:
         known = set(session.scalars(select(PhotoTable.image_id).distinct()))
         runs = set(session.scalars(select(RunTable.id)))
         is_busy = session.scalar(select(JobTable.id).where(JobTable.state == "running").limit(1)) is not None
-    orphans = {
-        file.name[:64]
+    orphans = [
+        file
         for folder in (config.photo_folder(), config.thumbnail_folder())
         for file in folder.glob("??/??/*")
         if file.name[:64] not in known and _age_s(file, moment) > ORPHAN_AGE_S
-    }
-    _remove_photos(db, {name for name in orphans if len(name) == 64}, moment, ORPHAN_AGE_S)
+    ]
+    for file in orphans:
+        if file.name.startswith(content_store.UNFINISHED):
+            with contextlib.suppress(OSError):  # held open by another program: the sweep comes again
+                file.unlink(missing_ok=True)
+    _remove_photos(db, {name: LONG_AGO for file in orphans if len(name := file.name[:64]) == 64}, moment)
     if not is_busy:
         for folder in _folders(config.run_folder()):
             if folder.name not in runs and _age_s(folder, moment) > ORPHAN_AGE_S:

@@ -22,6 +22,10 @@ class UtcTime(TypeDecorator[datetime]):
         return None if value is None else value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+NEVER_REUSED = {"sqlite_autoincrement": True}
+"""Numbers of deleted rows are not given again: undo steps and open pages still name them."""
+
+
 class Base(DeclarativeBase):
     type_annotation_map = {datetime: UtcTime, dict[str, Any]: JSON, list[str]: JSON, list[Any]: JSON}  # noqa: RUF012
 
@@ -44,6 +48,7 @@ class ClassTable(Base):
     display_name: Mapped[str] = mapped_column(Text)
     prompt_names: Mapped[list[str]]
     deleted_at: Mapped[datetime | None]
+    __table_args__ = NEVER_REUSED
 
 
 class PhotoTable(Base):
@@ -65,7 +70,7 @@ class PhotoTable(Base):
     contrast: Mapped[float]
     added_at: Mapped[datetime]
     deleted_at: Mapped[datetime | None]
-    __table_args__ = (Index("photo_of_project", "project_id", "deleted_at"),)
+    __table_args__ = (Index("photo_of_project", "project_id", "deleted_at"), NEVER_REUSED)
 
 
 class UndoTable(Base):
@@ -77,6 +82,7 @@ class UndoTable(Base):
     at: Mapped[datetime]
     kind: Mapped[str] = mapped_column(String(16))
     before: Mapped[dict[str, Any]]
+    __table_args__ = NEVER_REUSED
 
 
 class RunTable(Base):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -16,6 +16,8 @@ from prolip_core.storage.schema import ClassTable, PhotoTable, UndoTable
 KEPT_STEPS = 50
 NEW = "new"
 """In place of the time of deletion, for a row that did not exist: taking the step back deletes it."""
+
+Row = TypeVar("Row", PhotoTable, ClassTable)
 
 _PHOTO_FIELDS = ("class_id", "role", "excluded")
 _CLASS_FIELDS = ("position", "display_name", "prompt_names")
@@ -71,14 +73,33 @@ def take_back(db: Database, project_id: str) -> str | None:
     with db.write() as session:
         touch(session, project_id)
         steps = select(UndoTable).where(UndoTable.project_id == project_id).order_by(UndoTable.id.desc())
-        for step in session.scalars(steps).all():
-            restored = _restore(session, PhotoTable, step.before["photos"])
-            restored += _restore(session, ClassTable, step.before["classes"])
+        step = session.scalar(steps.limit(1))
+        if step is None:
+            return None
+        _restore(session, project_id, PhotoTable, step.before["photos"])
+        _restore(session, project_id, ClassTable, step.before["classes"])
+        session.delete(step)
+        return step.kind
+
+
+def forget(session: Session, project_ids: Iterable[str]) -> None:
+    """Drops the steps that name rows which are there no more, and all before them: they still tell what there was, and going
+    back further while leaving them out would mix two states."""
+    for project_id in project_ids:
+        there = {
+            table: set(session.scalars(select(table.id).where(table.project_id == project_id)))
+            for table in (PhotoTable, ClassTable)
+        }
+        of_project = select(UndoTable).where(UndoTable.project_id == project_id).order_by(UndoTable.id)
+        steps = session.scalars(of_project).all()
+        torn = [
+            number
+            for number, step in enumerate(steps)
+            for table, states in ((PhotoTable, step.before["photos"]), (ClassTable, step.before["classes"]))
+            if any(state["id"] not in there[table] for state in states)
+        ]
+        for step in steps[: max(torn, default=-1) + 1]:
             session.delete(step)
-            if restored:
-                return step.kind
-            # All of its rows were removed for good since: the step before it is the one to take back.
-    return None
 
 
 def _state(row: PhotoTable | ClassTable, fields: tuple[str, ...]) -> dict[str, Any]:
@@ -86,16 +107,13 @@ def _state(row: PhotoTable | ClassTable, fields: tuple[str, ...]) -> dict[str, A
     return {"id": row.id, "deleted_at": deleted_at, **{field: getattr(row, field) for field in fields}}
 
 
-def _restore(session: Session, table: type[PhotoTable] | type[ClassTable], states: list[dict[str, Any]]) -> int:
-    restored = 0
+def _restore(session: Session, project_id: str, table: type[Row], states: list[dict[str, Any]]) -> None:
     for state in states:
-        row = session.get(table, state["id"])
-        if row is None or ("class_id" in state and session.get(ClassTable, state["class_id"]) is None):
-            continue  # removed for good since, or its class was
-        restored += 1
+        row = session.scalar(select(table).where(table.id == state["id"], table.project_id == project_id))
+        if row is None:
+            continue
         for field, value in state.items():
             if field == "deleted_at":
                 value = now() if value == NEW else None if value is None else datetime.fromisoformat(value)
             if field != "id":
                 setattr(row, field, value)
-    return restored

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import zipfile
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from prolip_core import config, storage
+from prolip_core import config, storage, uploads
 from prolip_core.content_store import ContentStore
 from prolip_core.errors import StorageError
 from prolip_core.storage import Database
@@ -131,6 +132,62 @@ def test_photos_without_a_folder_wait_for_their_class(db: Database, open_page: O
     (photo,) = storage.photos.list_(db, project.id)
     assert photo.class_id == bolt.id
     assert "came without a folder" not in shown(app)
+
+
+def test_photos_that_wait_for_a_class_belong_to_their_project_and_keep_their_use(
+    db: Database, app: AppTest, open_page: OpenPage
+) -> None:
+    project, other = make_project(db, classes=("Nut", "Bolt")), make_project(db, "Other", classes=("Gear",))
+    open_page(PAGE, project)
+    drop(app, project, ("test/loose.jpg", image_factory.jpeg(1, 320, 240), "image/jpeg"))
+    app.query_params["project"] = other.id
+    app.run()
+    assert "came without a folder" not in shown(app)
+    app.query_params["project"] = project.id
+    app.run()
+    press(app, "Add them to this class")
+    (photo,) = storage.photos.list_(db, project.id)
+    assert photo.role == "test"
+    assert storage.photos.list_(db, other.id) == ()
+
+
+def test_a_photo_that_waited_too_long_for_its_class_is_told(db: Database, open_page: OpenPage) -> None:
+    project = make_project(db, classes=("Nut",))
+    app = open_page(PAGE, project)
+    drop(app, project, jpeg("loose.jpg", 1), jpeg("other.jpg", 2))
+    ContentStore(config.photo_folder()).delete(hashlib.sha256(image_factory.jpeg(1, 320, 240)).hexdigest())
+    press(app, "Add them to this class")
+    assert [photo.record.filename for photo in storage.photos.list_(db, project.id)] == ["other.jpg"]
+    (table,) = app.dataframe
+    assert table.value["File"].tolist() == ["loose.jpg"]
+    assert "waited" in table.value["Why"][0]
+
+
+def test_a_folder_that_can_be_no_class_costs_only_its_own_photos(db: Database, open_page: OpenPage) -> None:
+    project = make_project(db)
+    app = open_page(PAGE, project)
+    folder = "x" * 300
+    drop(app, project, *[(f"{name}/{n}.jpg", jpeg("", n)[1], "image/jpeg") for n, name in enumerate(["nut", folder])])
+    assert [row.display_name for row in storage.classes.list_(db, project.id)] == ["nut"]
+    assert len(storage.photos.list_(db, project.id)) == 1
+    (table,) = app.dataframe
+    assert table.value["File"][0].startswith("xxx")
+    assert not app.error
+
+
+def test_an_upload_that_fails_unexpectedly_is_told_once(
+    db: Database, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = make_project(db, classes=("Nut",))
+    app = open_page(PAGE, project)
+    with monkeypatch.context() as patch:
+        patch.setattr(uploads, "check", lambda *_: 1 / 0)
+        drop(app, project, jpeg("a.jpg", 1))
+    assert "Something unexpected went wrong" in shown(app)
+    app.run()
+    assert "Something unexpected went wrong" not in shown(app)
+    drop(app, project, jpeg("a.jpg", 1), turn=1)  # the uploader is empty again
+    assert "came without a folder" in shown(app)
 
 
 def test_ticked_photos_are_moved_excluded_used_to_test_and_deleted(db: Database, open_page: OpenPage) -> None:
