@@ -15,7 +15,7 @@ from prolip_core.errors import StorageError
 from prolip_core.storage import Database
 from prolip_core.storage.records import Project
 from tests import image_factory
-from tests.pages.conftest import OpenPage, add_photos, grids, make_project, shown, tick
+from tests.pages.conftest import OpenPage, add_photos, as_markdown, grids, make_project, shown, tick
 
 PAGE = "pages/photos.py"
 File = tuple[str, bytes, str]
@@ -256,7 +256,12 @@ def test_names_that_mean_harm_are_only_text(db: Database, open_page: OpenPage) -
     project = make_project(db, name=evil, classes=(evil, "Bolt"))
     add_photos(db, project, 1)
     app = open_page(PAGE, project)
-    for element in (*app.markdown, *app.caption, *app.warning, *app.info):
-        assert "![](http" not in element.value
-    # The grid's words are text for the browser (see test_the_way), never Markdown: they may stand as they are.
-    assert {photo["words"][0][0] for photo in grids(app)[0].photos} == {evil, "Bolt"}
+    app.selectbox(key="photos_class").set_value(storage.classes.list_(db, project.id)[0].id).run()
+    drop(app, project, (f"{evil.replace('/', '')}.jpg", b"no photo", "image/jpeg"))
+    # Labels are Markdown as well; the choices of a box and the words of the grid are not (see test_the_way).
+    labels = [getattr(element.proto, "label", "") for element in app.main if hasattr(element, "proto")]
+    markdown = "\n".join([as_markdown(app), *labels])
+    assert "\\<b\\>x" in markdown  # it is there, every mark escaped
+    for harm in ("<b>", "![](", "$x$", ":red[y]"):
+        assert harm not in markdown, harm
+    assert [photo["name"] for photo in grids(app)[0].photos] == [f"{evil} train 0.jpg"]
