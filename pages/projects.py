@@ -103,10 +103,11 @@ def _all_projects(cards: Sequence[ProjectCard]) -> None:
         st.info(_("There is no project yet. Try the sample first, or make a project of your own."))
         return
     shown = components.page_of(cards, key="projects_page", size=CARDS_A_PAGE)
-    for start in range(0, len(shown), COLUMNS):
-        for column, card in zip(st.columns(COLUMNS), shown[start : start + COLUMNS], strict=False):
-            with column.container(border=True, height="stretch"):
-                project_card.show(card, [one.project.name for one in cards])
+    with st.container(key="project_cards"):  # page.css lets the columns wrap in a narrow window
+        for start in range(0, len(shown), COLUMNS):
+            for column, card in zip(st.columns(COLUMNS), shown[start : start + COLUMNS], strict=False):
+                with column.container(border=True, height="stretch"):
+                    project_card.show(card, [one.project.name for one in cards])
     busy = tuple(card.project.id for card in cards if card.is_busy)
     if busy:
         project_card.watch(busy)

@@ -33,6 +33,16 @@ LEVEL_TITLE: dict[str, Any] = {
 }
 """The title of an upright axis, written level above it: turned by 90 degrees, Japanese cannot be read."""
 
+ROW_PX = 30
+AS_WIDE_AS_THE_PAGE: dict[str, Any] = {
+    "width": "container",
+    "autosize": alt.AutoSizeParams(type="fit-x", contains="padding"),
+}
+"""The height is that of the rows; axes and legend come on top of it, or they would squeeze the rows."""
+
+ROW_AXIS: dict[str, Any] = {"domain": False, "ticks": False, "labelPadding": 12}
+"""A marker at 0 % reaches over the edge, towards the names."""
+
 LABEL_CHARACTERS = 16
 LABEL_PX, LABEL_FONT_PX = 160, 13
 CELL = "cell"
@@ -211,7 +221,7 @@ def accuracy_ranges(rows: Sequence[tuple[str, float, float, float]], title: str)
     )
     labels = _label_expression([_cut(name, 30) for name, *_ in rows])
     base = alt.Chart(data).encode(
-        y=alt.Y("row:O", title=None, axis=alt.Axis(labelExpr=labels, labelLimit=260, domain=False, ticks=False)),
+        y=alt.Y("row:O", title=None, axis=alt.Axis(labelExpr=labels, labelLimit=260, **ROW_AXIS)),
         color=alt.Color("row:O", scale=alt.Scale(domain=[0, 1], range=[BEFORE, AFTER]), legend=None),
     )
     percent = alt.Axis(format="%", grid=True, tickCount=6)
@@ -221,7 +231,7 @@ def accuracy_ranges(rows: Sequence[tuple[str, float, float, float]], title: str)
     dots = base.mark_point(size=160, filled=True, opacity=1).encode(
         x="value:Q", shape=alt.Shape("row:O", scale=alt.Scale(range=["circle", "diamond"]), legend=None)
     )
-    return plain(alt.layer(bars, dots).properties(width="container", height=44 * len(rows) + 10))
+    return plain(alt.layer(bars, dots).properties(height=ROW_PX * len(rows), **AS_WIDE_AS_THE_PAGE))
 
 
 def per_class(
@@ -242,7 +252,7 @@ def per_class(
     )
     labels = _label_expression([_cut(name, 24) for name in class_names])
     base = alt.Chart(data).encode(
-        y=alt.Y("row:O", title=None, axis=alt.Axis(labelExpr=labels, labelLimit=240, domain=False, ticks=False)),
+        y=alt.Y("row:O", title=None, axis=alt.Axis(labelExpr=labels, labelLimit=240, **ROW_AXIS)),
         x=alt.X("value:Q", title=title, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%")),
     )
     lines = base.mark_line(color="#8a96a6", strokeWidth=2).encode(detail="row:O")
@@ -256,7 +266,7 @@ def per_class(
             alt.Tooltip("value:Q", title=title, format=".0%"),
         ],
     )
-    return plain(alt.layer(lines, dots).properties(width="container", height=28 * len(class_names) + 10))
+    return plain(alt.layer(lines, dots).properties(height=ROW_PX * len(class_names), **AS_WIDE_AS_THE_PAGE))
 
 
 def plain(chart: Any) -> Chart:

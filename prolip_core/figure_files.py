@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html as html_escape
+import json
 from typing import Any
 
 import plotly.graph_objects as go
@@ -31,7 +32,12 @@ def html(chart: Any, title: str, language: str) -> bytes:
         page: str = chart.to_html(include_plotlyjs=True, full_html=True, config={"displaylogo": False})
     else:
         # The figure stands in a script of the page: a "<" of a class name, written as such, could end that script.
-        page = vl_convert.vegalite_to_html(_spec(chart).replace("<", _LESS), bundle=True).replace(_LESS, "\\u003c")
+        spec = {
+            **json.loads(_spec(chart)),
+            "usermeta": {"embedOptions": {"actions": False}},
+        }  # its menu links to a website
+        text = json.dumps(spec, ensure_ascii=False).replace("<", _LESS)
+        page = vl_convert.vegalite_to_html(text, bundle=True).replace(_LESS, "\\u003c")
     head = f'<head><meta charset="utf-8"><title>{html_escape.escape(title)}</title>'
     return page.replace("<html>", f'<html lang="{language}">', 1).replace("<head>", head, 1).encode()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from typing import Any
@@ -74,6 +75,17 @@ def test_a_click_gives_positions() -> None:
     assert parameter["select"]["fields"] == ["true", "answer"]
 
 
+def test_rows_keep_their_height_whatever_stands_around_them() -> None:
+    names = [f"class {n}" for n in range(10)]
+    by_class = charts.per_class(names, [0.0] * 10, [1.0] * 10, ("a", "b"), "title")
+    marks = re.findall(
+        r'aria-roledescription="point"[^>]*translate\([\d.]+,([\d.]+)\)', figure_files.svg(by_class).decode()
+    )
+    heights = sorted({float(y) for y in marks})
+    assert len(heights) == 10
+    assert all(abs(b - a - charts.ROW_PX) < 0.1 for a, b in itertools.pairwise(heights))
+
+
 @pytest.mark.parametrize("n_classes", [2, 5, 40])
 def test_names_are_never_read_as_anything_but_text(n_classes: int) -> None:
     names = (EVIL * 5)[:n_classes]
@@ -133,6 +145,8 @@ def test_the_finished_curve_holds_every_step() -> None:
 def test_files_need_nothing_from_the_network() -> None:
     chart = loss_charts.live_loss(steps(5), LOSS, log=False)
     assert figure_files.png(chart).startswith(b"\x89PNG")
+    # Without this the figure has a menu that links to a website.
+    assert re.search(rb'"embedOptions"\s*:\s*\{"actions"\s*:\s*false\}', figure_files.html(chart, "t", "en"))
     for page in (figure_files.html(chart, "t", "en"), figure_files.html(loss_charts.loss(steps(5), LOSS), "t", "en")):
         assert not re.search(rb'<(?:script|link|img)[^>]+(?:src|href)="?http', page)
         assert len(page) > 500_000  # the libraries are inside

@@ -42,9 +42,9 @@ def show(project_id: str, chosen: Chosen) -> None:
     )
     sides = ("first", "second")
     keys = {side: _key(chosen, side, str(unit)) for side in sides}
-    columns = st.columns(2) if _is_beside(chosen) else [st.container(), st.container()]
-    for side, column in zip(sides, columns, strict=True):
-        with column:
+    # Beside each other where there is room for both, else one below the other.
+    with st.container(horizontal=_is_beside(chosen), gap="medium"):
+        for side in sides:
             st.altair_chart(
                 matrix(chosen, side, percent=unit == "percent"),
                 key=keys[side],

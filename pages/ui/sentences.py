@@ -33,7 +33,8 @@ def show(project: Project, classes: Sequence[ClassRow]) -> tuple[str, ...]:
 def _choice(project_id: str, saved: tuple[str, ...]) -> None:
     titles = {**{one.key: _(one.title) for one in prompts.TEMPLATE_SETS}, OWN: _("Own sentences")}
     current = next((one.key for one in prompts.TEMPLATE_SETS if one.templates == saved), OWN)
-    key = f"sentences_{project_id}"
+    # The browser sends the words of a choice: in another language, the old ones would be no choice at all.
+    key = f"sentences_{project_id}_{session.language()}"
     chosen = st.radio(
         _("What do the photos look like?"),
         list(titles),
