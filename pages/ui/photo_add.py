@@ -182,7 +182,7 @@ def _classes_for(project_id: str, placed: Sequence[PlacedPhoto], report: Report)
             made = prompts.make_class(folder)
             new.append(ClassRow(None, made.display_name, made.prompt_names))
     if new:
-        rows = list(storage.classes.save(db, project_id, [*rows, *new]))
+        rows = list(storage.classes.save(db, project_id, [*rows, *new], seen=rows))
         report.new_classes += [row.display_name for row in new]
     specs = [row.spec for row in rows]
     found = {folder: uploads.match_class(folder, specs) for folder in folders}
