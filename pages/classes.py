@@ -34,7 +34,7 @@ def show(project: Project) -> None:
 def _blocked(count: int, *, unsaved: bool) -> str | None:
     """Why the next step has to wait."""
     if unsaved:
-        return _("The table has rows that could not be saved. Mend them first.")
+        return _("The table has rows that could not be saved. Fix them first.")
     if count < guide.MIN_CLASSES:
         return _("Name at least two classes first.")
     return None

@@ -82,8 +82,8 @@ def _number(name: str, found: Evaluation) -> None:
     st.markdown(
         _("{share} · likely {low}–{high}", share=percent(found.accuracy), low=percent(low), high=percent(high)),
         help=_(
-            "With other photos of the same kind the share would lie in this range in 95 of 100 cases (Wilson's interval). "
-            "More test photos make it narrower."
+            "With a confidence of 95%, the true share of right answers lies in this range (Wilson's interval). More test "
+            "photos make it narrower."
         ),
     )
 

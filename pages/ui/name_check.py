@@ -10,10 +10,9 @@ from typing import Any
 import streamlit as st
 
 from pages.ui import cached, guards, session
-from pages.ui.text import _, _n, error, percent, safe
+from pages.ui.text import _, _n, job_error, model, percent, safe
 from prolip_core import charts, guide, likeness, storage
 from prolip_core.catalogue import STARTER
-from prolip_core.errors import ProLIPError
 from prolip_core.storage.records import ClassRow, Job, Project
 
 POLL_S = 0.5
@@ -114,7 +113,7 @@ def _ask_button(project: Project, *, again: bool) -> bool:
             _(
                 "The model {model} is asked when you press the button. If it was never used on this computer, about {size} MB "
                 "are downloaded first.",
-                model=safe(str(backbone.get("title") or backbone.get("name"))),
+                model=safe(model(str(backbone.get("name")), str(backbone.get("title") or ""))),
                 size=size,
             )
             if size
@@ -124,15 +123,9 @@ def _ask_button(project: Project, *, again: bool) -> bool:
 
 
 def _failed(job: Job) -> None:
-    problem = job.error or {}
-    if not problem:
-        return
-    reason, remedy = error(
-        ProLIPError(
-            str(problem.get("message", "")), remedy=str(problem.get("remedy", "")), **dict(problem.get("values", {}))
-        )
-    )
-    st.error(f"{reason}\n\n{remedy}".strip())
+    if job.error:
+        reason, remedy = job_error(job)
+        st.error(f"{reason}\n\n{remedy}".strip())
 
 
 @guards.fragment(run_every=POLL_S)

@@ -217,7 +217,7 @@ def _show_report() -> None:
         if report.problem is not None:
             reason, remedy = error(report.problem)
             st.error(_("The upload was cut short; what is counted above is saved.") + f" {reason} {remedy}")
-        if st.button(_("Put this report away"), key="close_report"):
+        if st.button(_("Close this report"), key="close_report"):
             session.drop(_REPORT)
             st.rerun()
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from prolip_core import class_table, prompts, storage
+from prolip_core import catalogue, class_table, i18n, prompts, storage
 from prolip_core.storage import Database
 from prolip_core.storage.records import ClassRow, Job, Project
 from tests.pages.conftest import OpenPage, add_photos, make_project, shown
@@ -328,6 +329,16 @@ def test_a_large_model_is_only_asked_on_demand_with_its_size(
     assert storage.jobs.claim(db, "test", ("auto",)) is None
     app.button(key="ask_similarity").click().run()
     assert storage.jobs.claim(db, "test", ("auto",)) is not None
+
+
+def test_a_model_of_the_catalogue_is_called_as_in_the_catalogue(
+    db: Database, project: Project, open_page: OpenPage
+) -> None:
+    backbone = asdict(catalogue.parse("multilingual-vit-b-32"))
+    storage.projects.set_spec(db, project.id, {**project.spec, "backbone": backbone})
+    told = shown(open_page(PAGE, project, "ja")).replace("\\", "")
+    assert i18n.translator("ja").text("Multilingual CLIP (XLM-R, ViT-B/32)") in told
+    assert "Multilingual" not in told
 
 
 def test_names_that_are_not_english_are_told_only_where_the_model_reads_english_alone(

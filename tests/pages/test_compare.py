@@ -34,7 +34,7 @@ def result_of(names: Sequence[str], photos: Sequence[Photo], labels: Answers) ->
         "class_names": list(names),
         "images_per_class": dict.fromkeys(names, 8),
         "backbone": "starter",
-        "device": "CPU (float32)",
+        "device": "CPU, 2 threads (float32)",
         "solver": "exact",
         "lam": 0.0625,
         "lam_note_parts": {"message": "1/N, chosen by cross-validation on the training photos", "values": {}},
@@ -47,8 +47,9 @@ def result_of(names: Sequence[str], photos: Sequence[Photo], labels: Answers) ->
             "backbone_sha256": "ab" * 32,
             "templates": ["a photo of a {}."],
             "views": 1,
-            "fit": {"learning_rate": 1e-3},
+            "fit": {"learning_rate": 1e-3, "epochs": 300},
             "seed": 7,
+            "precision": "float32",
             "stopped_early": False,
         },
         "photos": {
@@ -379,8 +380,11 @@ def test_all_settings_and_notes_of_the_run(db: Database, project: Project, open_
     add_run(db, project, [0] * 12, [0] * 12, notes=[{**parts, "values": {"names": "![](http://x.y/z.png)"}}])
     app = choose(open_page(PAGE, project), "training")
     rows = dict(settings(app))
-    assert rows["Model"] == "starter"
-    assert rows["Computed on"] == "CPU (float32)"
+    assert rows["Model"] == "Starter (built in)"
+    assert rows["Computed on"] == "CPU, 2 threads (float32)"
+    assert rows["Precision"] == "float32"
+    assert rows["Way of training"] == "Exact"
+    assert "Passes over the photos (planned)" not in rows
     assert rows["λ"] == "0.0625 (1/N, chosen by cross-validation on the training photos)"
     assert rows["Photos to learn from, of each class"] == "8"
     assert rows["Random number to start from"] == "7"
@@ -389,6 +393,15 @@ def test_all_settings_and_notes_of_the_run(db: Database, project: Project, open_
     (said,) = [one.value for one in app.info if "No test photo" in one.value]
     assert "![](" not in said
     assert len(app.main.get("plotly_chart")) == 1
+
+
+def test_the_settings_in_japanese_and_the_plan_of_adam(db: Database, project: Project, open_page: OpenPage) -> None:
+    add_run(db, project, [0] * 12, [0] * 12, solver="adam")
+    rows = settings(choose(open_page(PAGE, project, "ja"), "training"))
+    values = [value for _, value in rows]
+    assert "スターター（内蔵）" in values
+    assert "CPU（2 スレッド、float32）" in values
+    assert values[8:11] == ["300", "0.001", "2"]
 
 
 # -- choosing, renaming, deleting, two runs --------------------------------------------------------------------------
@@ -569,7 +582,7 @@ def test_every_table_as_a_file(project: Project, open_page: OpenPage, offered: C
         ["Bolt", "0", "2", "2"],
         ["Gear", "0", "0", "4"],
     ]
-    assert ["Model", "starter"] in table(offered("result1_settings.csv"))
+    assert ["Model", "Starter (built in)"] in table(offered("result1_settings.csv"))
     assert json.loads(offered("result1_result.json"))["settings"]["seed"] == 7
 
 

@@ -145,6 +145,21 @@ def test_a_running_training_shows_stage_curve_and_stop(db: Database, open_page: 
     assert "Stopping …" in shown(app)
 
 
+def test_a_japanese_reader_reads_japanese_about_the_processor(db: Database, open_page: OpenPage) -> None:
+    project = ready(db)
+    job = running(db, project)
+    storage.jobs.set_progress(db, job.id, "features", 40, 100, used_device="CPU, 2 threads (bfloat16)")
+    told = shown(open_page(PAGE, project, "ja")).replace("\\", "")
+    assert "CPU（2 スレッド、bfloat16）" in told
+    assert "threads" not in told
+
+
+def test_every_name_of_a_list_is_told_but_no_name_at_length(db: Database, open_page: OpenPage) -> None:
+    names = [f"Part number {number}" for number in range(20)]
+    told = shown(open_page(PAGE, make_project(db, classes=[*names, "x" * 100]))).replace("\\", "")
+    assert f"There is no training photo of: {', '.join(names)}, {'x' * 59}…" in told
+
+
 def test_the_place_in_the_queue_is_told(db: Database, open_page: OpenPage) -> None:
     other, project = ready(db), make_project(db, "second", classes=("Nut", "Bolt"))
     running(db, other)
