@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from pages.ui import compare_matrix, compare_numbers, components, session, train_live
+from pages.ui import cached, compare_matrix, compare_numbers, components, session, train_live
 from pages.ui.run_choice import Chosen
 from pages.ui.text import _, _n, device, model, note, number, percent, safe, translator
 from prolip_core import charts, comparison, csv_text, figure_files, i18n, loss_charts, metrics
@@ -20,7 +20,8 @@ from prolip_core.types import Step
 def classes(chosen: Chosen) -> None:
     """Each class's share of right answers, and the pairs that are confused most."""
     compared = chosen.compared
-    st.altair_chart(_class_chart(chosen), width="stretch", key="per_class", theme=None)
+    drawn, data = cached.chart(("per class", *chosen.key, session.language()), lambda: _class_chart(chosen))
+    st.vega_lite_chart(data, drawn, width="stretch", key="per_class", theme=None)
     _class_numbers(chosen)
     st.caption(
         _(

@@ -45,8 +45,10 @@ def show(project_id: str, chosen: Chosen) -> None:
     columns = st.columns(2) if _is_beside(chosen) else [st.container(), st.container()]
     for side, column in zip(sides, columns, strict=True):
         with column:
-            st.altair_chart(
-                matrix(chosen, side, percent=unit == "percent"),
+            drawn, data = _drawn(chosen, side, percent=unit == "percent")
+            st.vega_lite_chart(
+                data,
+                drawn,
                 key=keys[side],
                 on_select=lambda side=side: _picked(side, keys, _boxes(chosen)),
                 selection_mode=charts.CELL,
@@ -54,6 +56,11 @@ def show(project_id: str, chosen: Chosen) -> None:
                 theme=None,
             )
     _cell(project_id, chosen, keys)
+
+
+def _drawn(chosen: Chosen, side: str, *, percent: bool) -> charts.Parts:
+    key = ("matrix", *chosen.key, side, "percent" if percent else "count", session.language())
+    return cached.chart(key, lambda: matrix(chosen, side, percent=percent))
 
 
 def matrix(chosen: Chosen, side: str, *, percent: bool) -> charts.Chart:

@@ -81,7 +81,7 @@ def _likeness(project: Project, classes: Sequence[ClassRow], templates: Sequence
     asked: tuple[str, str] | None = session.get(slot)
     done = storage.jobs.find_done(db, "similarity", key)
     if done is not None and done.result is not None:
-        _show_result(classes, done.result, all_readable=all_readable)
+        _show_result(classes, done.result, key, all_readable=all_readable)
         return
     if asked is not None and asked[0] != key:  # about names that are not these any more
         storage.jobs.request_stop(db, asked[1])
@@ -145,7 +145,7 @@ def _wait(job_id: str) -> None:
     )
 
 
-def _show_result(classes: Sequence[ClassRow], result: Mapping[str, Any], *, all_readable: bool) -> None:
+def _show_result(classes: Sequence[ClassRow], result: Mapping[str, Any], key: str, *, all_readable: bool) -> None:
     scale = float(result["logit_scale"])
     names = [row.display_name for row in classes]
     pairs = likeness.alike_pairs(result["matrix"], scale)
@@ -154,17 +154,16 @@ def _show_result(classes: Sequence[ClassRow], result: Mapping[str, Any], *, all_
     elif pairs:
         _warn(classes, pairs)
     with st.expander(_("Picture: every pair of names"), expanded=len(names) <= 12):
-        st.altair_chart(
-            charts.similarity(
+        drawn, data = cached.chart(
+            ("likeness", key, session.language()),
+            lambda: charts.similarity(
                 likeness.mistaken_matrix(result["matrix"], scale),
                 names,
                 _("Photos that the model would take for the other class, by the names alone (estimate, in percent)"),
                 _("Taken for the other (estimate)"),
             ),
-            key="similarity_chart",
-            width="content",
-            theme=None,
         )
+        st.vega_lite_chart(data, drawn, key="similarity_chart", width="content", theme=None)
 
 
 def _warn(classes: Sequence[ClassRow], pairs: Sequence[likeness.AlikePair]) -> None:

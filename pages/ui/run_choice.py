@@ -37,6 +37,11 @@ class Chosen:
         return self.other != ZERO_SHOT
 
     @property
+    def key(self) -> tuple[str, ...]:
+        """For `cached.chart`: all that a chart of it depends on besides the language."""
+        return (self.run.summary.id, self.other, self.first_name, self.second_name)
+
+    @property
     def class_names(self) -> tuple[str, ...]:
         """As a chart can show them: a change of direction in a name would turn its axis around."""
         return tuple(short(name, 200) for name in self.compared.class_names)

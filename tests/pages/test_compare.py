@@ -15,7 +15,7 @@ import pytest
 from streamlit.runtime.media_file_manager import MediaFileManager
 from streamlit.testing.v1 import AppTest
 
-from prolip_core import dataset, runs, storage
+from prolip_core import charts, dataset, runs, storage
 from prolip_core.storage import Database
 from prolip_core.storage.records import Photo, Project
 from prolip_core.types import CheckedPhoto
@@ -344,6 +344,24 @@ def test_many_changed_photos_come_in_pages(db: Database, open_page: OpenPage) ->
     add_run(db, project, [1] * 30 + [0] * 30, [0] * 30 + [1] * 30)
     app = choose(open_page(PAGE, project), "flips")
     assert [len(grid.photos) for grid in grids(app)] == [24]
+
+
+def test_a_chart_is_built_once_for_the_same_words(
+    db: Database, project: Project, run_id: str, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = open_page(PAGE, project)
+    before = [chart.proto.spec for chart in app.main.get("vega_lite_chart")]
+    assert len(before) == 3
+    with monkeypatch.context() as patch:
+        patch.setattr(charts, "apart", None)
+        app.run()
+    assert not app.exception and not app.error
+    assert [chart.proto.spec for chart in app.main.get("vega_lite_chart")] == before
+    storage.runs.rename(db, run_id, "new name")
+    app.query_params["lang"] = "ja"
+    app.run()
+    assert not app.exception and not app.error
+    assert matrix(app, 0)["title"] == "学習前（ゼロショット）"
 
 
 # -- class by class, settings ----------------------------------------------------------------------------------------
