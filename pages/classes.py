@@ -6,7 +6,7 @@ import streamlit as st
 
 from pages.ui import cached, class_editor, components, guards, name_check, sentences
 from pages.ui.text import _
-from prolip_core import guide, storage
+from prolip_core import guide
 from prolip_core.storage.records import Project
 
 guards.require_app()
@@ -22,7 +22,7 @@ def show(project: Project) -> None:
         ),
     )
     unsaved = class_editor.show(project)
-    classes = storage.classes.list_(cached.database(), project.id)
+    classes = cached.classes(project)
     st.divider()
     templates = sentences.show(project, classes)
     if classes:
@@ -34,7 +34,7 @@ def show(project: Project) -> None:
 def _blocked(count: int, *, unsaved: bool) -> str | None:
     """Why the next step has to wait."""
     if unsaved:
-        return _("The table has rows that could not be saved. Mend them first.")
+        return _("The table has rows that could not be saved. Fix them first.")
     if count < guide.MIN_CLASSES:
         return _("Name at least two classes first.")
     return None

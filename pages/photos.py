@@ -77,7 +77,7 @@ def _check(findings: Sequence[Finding], classes: Sequence[ClassRow], photos: Seq
         st.info(_("The check begins when there are photos."))
         return
     if not findings:
-        st.success(_("Nothing to mend: enough photos, no doubles, all sharp and well lit."))
+        st.success(_("No problems found: enough photos, no doubles, all sharp and well lit."))
         return
     by_id = {photo.id: photo for photo in photos}
     names = {row.id: row.display_name for row in classes}
@@ -91,7 +91,7 @@ def _check(findings: Sequence[Finding], classes: Sequence[ClassRow], photos: Seq
 
 def _badge(severity: Severity) -> str:
     return {
-        "stop": f":red-badge[{_('must be mended')}]",
+        "stop": f":red-badge[{_('must be fixed')}]",
         "warn": f":orange-badge[{_('look at this')}]",
         "hint": f":blue-badge[{_('hint')}]",
     }[severity]
@@ -122,7 +122,7 @@ def _photos_of(finding: Finding, shown: Sequence[Photo], names: dict[int | None,
         _n("Exclude this photo", "Exclude these {count} photos", len(finding.to_exclude)), key=f"exclude_{finding.kind}"
     ):
         storage.photos.exclude(db, finding.to_exclude)
-        session.say_later(_("Excluded. Undo takes them in again."))
+        session.say_later(_("Excluded. Undo includes them again."))
         st.rerun()
 
 

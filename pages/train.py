@@ -7,9 +7,8 @@ from collections import Counter
 import streamlit as st
 
 from pages.ui import cached, components, guards, train_live, train_settings
-from pages.ui.text import _, _n, error, note, number, right_of
+from pages.ui.text import _, _n, job_error, note, number, right_of
 from prolip_core import guide, metrics, storage
-from prolip_core.errors import ProLIPError
 from prolip_core.storage.records import ClassRow, Job, Photo, Project, RunSummary
 from prolip_core.types import Note
 
@@ -104,14 +103,7 @@ def _start_button(project: Project, blocked: Note | None) -> None:
 def _outcome(job: Job, runs: tuple[RunSummary, ...]) -> None:
     """How the last training ended."""
     if job.state == "failed":
-        problem = job.error or {}
-        reason, remedy = error(
-            ProLIPError(
-                str(problem.get("message", "")),
-                remedy=str(problem.get("remedy", "")),
-                **dict(problem.get("values", {})),
-            )
-        )
+        reason, remedy = job_error(job)
         st.error(_("The last training failed.") + f" {reason}\n\n{remedy}")
         return
     if job.state == "stopped":

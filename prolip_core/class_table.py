@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from prolip_core import prompts
 from prolip_core.errors import PromptError
@@ -13,6 +14,9 @@ from prolip_core.types import Note
 
 MAX_CLASSES = 200
 """More classes than this are no pilot any more, and neither a table nor a matrix of them can be read."""
+
+COLUMNS = ("name", "prompt", "synonyms")
+"""What is typed of a class, as the fields of `Draft`."""
 
 _SEPARATOR = re.compile(r"[,;，、；]")
 
@@ -51,6 +55,23 @@ class Checked:
 def draft(row: ClassRow) -> Draft:
     """A saved class as it stands in the table."""
     return Draft(row.id, row.display_name, row.prompt_names[0], ", ".join(row.prompt_names[1:]))
+
+
+def edited(begun: Sequence[Draft], changes: Mapping[str, Any]) -> tuple[Draft, ...]:
+    """The rows as they stand in a table widget that was begun with `begun`; `changes`: what the widget keeps of its edits, all
+    since then (`edited_rows` by position, `deleted_rows`, `added_rows`)."""
+    rows = dict(enumerate(begun))
+    for place, cells in changes.get("edited_rows", {}).items():
+        if int(place) in rows:
+            rows[int(place)] = _with(rows[int(place)], cells)
+    for place in changes.get("deleted_rows", ()):
+        rows.pop(int(place), None)
+    return (*rows.values(), *(_with(Draft(None, ""), cells) for cells in changes.get("added_rows", ())))
+
+
+def _with(row: Draft, cells: Mapping[str, Any]) -> Draft:
+    texts = {name: str(cells.get(name, getattr(row, name)) or "").strip() for name in COLUMNS}
+    return Draft(row.id, **texts)
 
 
 def check(drafts: Sequence[Draft]) -> Checked:

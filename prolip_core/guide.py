@@ -14,6 +14,7 @@ from prolip_core.types import Note
 Step = Literal["projects", "classes", "photos", "train", "compare"]
 State = Literal["done", "next", "attention", "working", "later"]
 MIN_CLASSES = 2
+_CHANGED_SINCE = "Classes, sentences or photos were changed since the last training."
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def states(
     """The steps of an open project in their order. `runs`: the newest first; `fingerprint`: of the data as it is now."""
     of_classes, of_photos = _classes(classes), _photos(classes, photos, findings)
     blocked = why_not_train(classes, findings)
-    of_train, of_compare = _train(blocked, runs, live_job, fingerprint), _compare(runs, live_job)
+    of_train, of_compare = _train(blocked, runs, live_job, fingerprint), _compare(runs, fingerprint)
     return of_classes, of_photos, of_train, of_compare
 
 
@@ -48,12 +49,15 @@ def why_not_train(classes: Sequence[ClassRow], findings: Sequence[Finding]) -> N
 
 
 def where_to_go_on(steps: Sequence[StepState]) -> Step:
-    """The step that a project opens at: work under way, else what comes next, else what needs attention, else the result."""
-    for wanted in ("working", "next", "attention"):
+    """The step that a project opens at: work under way, else what comes next, else a result that is up to date, else what needs
+    attention."""
+    for wanted in ("working", "next"):
         found = next((one.step for one in steps if one.state == wanted), None)
         if found is not None:
             return found
-    return "compare"
+    if any((one.step, one.state) == ("compare", "done") for one in steps):
+        return "compare"
+    return next((one.step for one in steps if one.state == "attention"), "compare")
 
 
 def is_stale(run: RunSummary, fingerprint: str) -> bool:
@@ -99,13 +103,14 @@ def _train(blocked: Note | None, runs: Sequence[RunSummary], live_job: Job | Non
     if not runs:
         return StepState("train", "next")
     if is_stale(runs[0], fingerprint):
-        return StepState(
-            "train", "attention", Note("Classes, sentences or photos were changed since the last training.")
-        )
+        return StepState("train", "attention", Note(_CHANGED_SINCE))
     return StepState("train", "done")
 
 
-def _compare(runs: Sequence[RunSummary], live_job: Job | None) -> StepState:
+def _compare(runs: Sequence[RunSummary], fingerprint: str) -> StepState:
+    """Done with a result of the photos as they are now. While a training runs, this is about the result before it."""
     if not runs:
         return StepState("compare", "later", Note("There is no result yet. Train first."))
-    return StepState("compare", "done" if live_job is not None else "next")
+    if is_stale(runs[0], fingerprint):
+        return StepState("compare", "attention", Note(_CHANGED_SINCE))
+    return StepState("compare", "done")

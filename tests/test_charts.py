@@ -7,6 +7,7 @@ import json
 import re
 from typing import Any
 
+import altair as alt
 import numpy as np
 import pytest
 
@@ -42,6 +43,30 @@ def rows_of(chart: Any) -> list[dict[str, Any]]:
     specification = chart.to_dict()
     (rows,) = specification["datasets"].values()
     return list(rows)
+
+
+@pytest.mark.parametrize(
+    "chart",
+    [
+        charts.confusion(counts(3), list("abc"), MATRIX, percent=True, scale_max=1),
+        charts.similarity(np.eye(90).tolist(), [str(n) for n in range(90)], "title", "value"),  # 8,010 pairs
+        charts.per_class(list("abc"), [0.5] * 3, [None] * 3, ("a", "b"), "title"),
+        charts.accuracy_ranges([("a", 0.5, 0.4, 0.6), ("b", 0.7, 0.6, 0.8)], "title"),
+    ],
+)
+def test_a_chart_apart_is_the_same_chart(chart: Any) -> None:
+    specification, data = charts.apart(chart)
+    with alt.data_transformers.disable_max_rows():
+        whole = chart.to_dict()  # checked by Altair
+    (rows,) = whole.pop("datasets").values()
+    del whole["data"]
+    assert whole["config"]["view"].pop("continuousWidth") and whole["config"]["view"].pop("continuousHeight")
+
+    def without_names(one: Any) -> Any:  # Altair counts the views that it has made
+        return json.loads(re.sub(r"view_\d+", "view", json.dumps(one)))
+
+    assert without_names(specification) == without_names(whole)
+    assert [list(row.values()) for row in rows] == data.values.tolist()
 
 
 @pytest.mark.parametrize("percent", [False, True])

@@ -83,3 +83,19 @@ def test_moving_a_class_stops_at_the_ends() -> None:
     assert order(2, -1) == [2, 1, 3]
     assert order(2, 1) == [1, 3, 2]
     assert order(1, -1) == order(3, 1) == order(9, 1) == [1, 2, 3]
+
+
+def test_the_edits_of_a_table_widget_are_applied_as_it_shows_them() -> None:
+    begun = [Draft(1, "Nut", "nut"), Draft(2, "Bolt", "bolt"), Draft(3, "Gear", "gear", "cog")]
+    changes = {
+        "edited_rows": {"0": {"name": " Ring "}, 2: {"synonyms": None}, 9: {"name": "no such row"}},
+        "deleted_rows": [1],
+        "added_rows": [{"name": "Pin"}, {}],
+    }
+    assert class_table.edited(begun, changes) == (
+        Draft(1, "Ring", "nut"),
+        Draft(3, "Gear", "gear"),
+        Draft(None, "Pin"),
+        Draft(None, ""),
+    )
+    assert class_table.edited(begun, {}) == tuple(begun)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
 import pytest
 
 from prolip_core import guide
 from prolip_core.guide import State, Step, StepState
-from prolip_core.storage.records import ClassRow
+from prolip_core.photo_checks import Finding
+from prolip_core.storage.records import ClassRow, Job, Photo, RunSummary
+from prolip_core.types import ImageRecord, Note, Quality
 
 STEPS: tuple[Step, ...] = ("classes", "photos", "train", "compare")
 
@@ -18,7 +23,9 @@ STEPS: tuple[Step, ...] = ("classes", "photos", "train", "compare")
         (("done", "attention", "later", "later"), "photos"),  # too few photos to train
         (("done", "attention", "next", "later"), "train"),  # a few blurred photos hold nobody up
         (("done", "done", "working", "done"), "train"),
-        (("done", "done", "attention", "next"), "compare"),  # an older result can be looked at
+        (("done", "attention", "done", "done"), "compare"),  # nor do they hide the result
+        (("done", "done", "attention", "attention"), "train"),  # the result is of older photos
+        (("attention", "later", "later", "attention"), "classes"),
         (("done", "done", "done", "done"), "compare"),
     ],
 )
@@ -34,3 +41,116 @@ def test_two_classes_that_read_the_same_hold_the_training_up() -> None:
     state, *_ = guide.states(classes, (), (), (), None, "")
     assert (state.step, state.state, state.reason) == ("classes", "attention", reason)
     assert guide.why_not_train([classes[0], classes[2]], ()) is None
+
+
+# -- every state of every step ----------------------------------------------------------------------------------------
+
+MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
+CLASSES = [ClassRow(1, "Nut", ("nut",)), ClassRow(2, "Bolt", ("bolt",))]
+PHOTO = Photo(1, 1, "train", False, ImageRecord("a", "a.jpg", "JPEG", 9, 9, 9, 0), Quality(1, 1, 1), MOMENT)
+STOP = Finding("no_photo", "stop", Note("There is no training photo of: {names}.", {"names": "Bolt"}))
+WARN = Finding("blurred", "warn", Note("Some photos look blurred (number: {count}).", {"count": 2}))
+HINT = Finding("uneven", "hint", Note("More photos help."))
+CHANGED = "Classes, sentences or photos were changed since the last training."
+
+
+def run(fingerprint: str) -> RunSummary:
+    return RunSummary("r", "p", 1, "", MOMENT, "test", 4, 2, 3, "starter", fingerprint, False)
+
+
+def a_job() -> Job:
+    return Job(
+        id="j",
+        project_id="p",
+        kind="train",
+        state="running",
+        payload={},
+        device="auto",
+        used_device="",
+        created_at=MOMENT,
+        started_at=None,
+        finished_at=None,
+        stop_requests=0,
+        stage="fit",
+        done=0,
+        total=0,
+        per_second=0.0,
+        left_s=None,
+        n_steps=0,
+        version=0,
+        run_id=None,
+        result=None,
+        error=None,
+    )
+
+
+def states(
+    classes: Sequence[ClassRow] = CLASSES,
+    photos: Sequence[Photo] = (PHOTO,),
+    findings: Sequence[Finding] = (),
+    runs: Sequence[RunSummary] = (),
+    job: Job | None = None,
+) -> dict[Step, tuple[State, str]]:
+    found = guide.states(classes, photos, findings, runs, job, "now")
+    assert tuple(one.step for one in found) == STEPS
+    return {one.step: (one.state, "" if one.reason is None else one.reason.text) for one in found}
+
+
+@pytest.mark.parametrize(
+    ("classes", "expected"),
+    [
+        ((), ("next", "Name at least two classes first.")),
+        (CLASSES[:1], ("next", "Name at least two classes first.")),
+        (CLASSES, ("done", "")),
+    ],
+)
+def test_the_state_of_the_classes(classes: Sequence[ClassRow], expected: tuple[State, str]) -> None:
+    assert states(classes)["classes"] == expected
+
+
+@pytest.mark.parametrize(
+    ("classes", "photos", "findings", "expected"),
+    [
+        (CLASSES[:1], (PHOTO,), (STOP,), ("later", "Name at least two classes first.")),
+        (CLASSES, (), (STOP,), ("next", "Add photos of every class.")),
+        (CLASSES, (PHOTO,), (WARN, STOP), ("attention", STOP.message.text)),
+        (CLASSES, (PHOTO,), (HINT, WARN), ("attention", WARN.message.text)),
+        (CLASSES, (PHOTO,), (HINT,), ("done", "")),
+    ],
+)
+def test_the_state_of_the_photos(
+    classes: Sequence[ClassRow],
+    photos: Sequence[Photo],
+    findings: Sequence[Finding],
+    expected: tuple[State, str],
+) -> None:
+    assert states(classes, photos, findings)["photos"] == expected
+
+
+@pytest.mark.parametrize(
+    ("findings", "runs", "job", "expected"),
+    [
+        ((STOP,), (), a_job(), ("working", "")),
+        ((STOP,), (run("now"),), None, ("later", STOP.message.text)),
+        ((WARN,), (), None, ("next", "")),
+        ((), (run("before"), run("now")), None, ("attention", CHANGED)),  # the newest one counts
+        ((), (run("now"), run("before")), None, ("done", "")),
+    ],
+)
+def test_the_state_of_the_training(
+    findings: Sequence[Finding], runs: Sequence[RunSummary], job: Job | None, expected: tuple[State, str]
+) -> None:
+    assert states(findings=findings, runs=runs, job=job)["train"] == expected
+
+
+@pytest.mark.parametrize("job", [None, a_job()])
+@pytest.mark.parametrize(
+    ("runs", "expected"),
+    [
+        ((), ("later", "There is no result yet. Train first.")),
+        ((run("before"),), ("attention", CHANGED)),
+        ((run("now"), run("before")), ("done", "")),
+    ],
+)
+def test_the_state_of_the_comparison(runs: Sequence[RunSummary], job: Job | None, expected: tuple[State, str]) -> None:
+    assert states(runs=runs, job=job)["compare"] == expected

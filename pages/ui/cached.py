@@ -6,13 +6,13 @@ from the database, never change (a finished run) or are keyed by what they were 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
 import streamlit as st
 
-from prolip_core import comparison, config, jobs, loss_charts, photo_checks, storage
+from prolip_core import charts, comparison, config, jobs, loss_charts, photo_checks, storage
 from prolip_core.comparison import Comparison
 from prolip_core.content_store import ContentStore, ThumbnailStore
 from prolip_core.loss_charts import LossTexts
@@ -100,6 +100,12 @@ def _findings(key: int, _classes: Sequence[ClassRow], _photos: Sequence[Photo]) 
 def compared(run_id: str) -> Comparison:
     """Zero-shot against ProLIP of a finished run."""
     return comparison.of_run(run_record(run_id))
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def chart(key: tuple[str, ...], _make: Callable[[], charts.Chart]) -> charts.Parts:  # noqa: ARG001
+    """A chart as it is drawn. `key`: all that it depends on, the words on it included."""
+    return charts.apart(_make())
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)

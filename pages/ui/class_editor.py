@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -17,11 +16,9 @@ import streamlit as st
 from pages.ui import cached, components, guards, session
 from pages.ui.text import _, _n, note, safe
 from prolip_core import class_table, prompts, storage
-from prolip_core.class_table import Draft, Problem
+from prolip_core.class_table import COLUMNS, Draft, Problem
 from prolip_core.storage.records import ClassRow, Project
 from prolip_core.types import Note
-
-COLUMNS = ("name", "prompt", "synonyms")
 
 
 @dataclass(frozen=True)
@@ -41,12 +38,12 @@ def show(project: Project) -> bool:
             "you type."
         )
     )
-    problems = _table(project)
+    rows = cached.classes(project)
+    problems = _table(project, rows)
     _tell(problems)
-    notice: Note | None = session.get(_notice_key(project))
+    notice: Note | None = session.get(_notice_key(project.id))
     if notice is not None:
         st.warning(note(notice))
-    rows = storage.classes.list_(cached.database(), project.id)
     with st.container(horizontal=True, vertical_alignment="center"):
         components.undo_button(project.id, key="undo_classes")
         turn = f"paste_{project.id}"  # another key after each paste: it closes and empties
@@ -58,11 +55,9 @@ def show(project: Project) -> bool:
     return bool(problems)
 
 
-def _table(project: Project) -> tuple[Problem, ...]:
-    """The editable table; saves what is valid."""
-    db = cached.database()
+def _table(project: Project, rows: tuple[ClassRow, ...]) -> tuple[Problem, ...]:
+    """The editable table; gives what is wrong in it. `rows`: the classes as they are saved."""
     name = f"classes_{project.id}_{session.language()}"
-    rows = storage.classes.list_(db, project.id)
     key = f"{name}_{session.round_of(name)}"
     table: _Table | None = session.get(f"{key}_begun")
     if table is None or session.get(key) is None or rows != table.saved:
@@ -71,37 +66,46 @@ def _table(project: Project) -> tuple[Problem, ...]:
         ):  # changed by something else: another key drops the old edits
             session.next_round(name)
             key = f"{name}_{session.round_of(name)}"
-            session.drop(_notice_key(project))
+            session.drop(_notice_key(project.id))
         table = _Table(rows, rows)
         session.put(f"{key}_begun", table)
-    drafts = class_table.with_ids(
-        _edited(key, table.begun), rows, {row.id for row in table.begun if row.id is not None}
-    )
-    checked = class_table.check(drafts)
-    if checked.problems:
-        return checked.problems
+    _draw(project.id, key, table.begun)
+    return class_table.check(_drafts(key, table)).problems
+
+
+def _drafts(key: str, table: _Table) -> tuple[Draft, ...]:
+    """The rows as they stand in the browser, those that were added with the ids under which they were saved."""
+    drafts = class_table.edited([class_table.draft(row) for row in table.begun], session.get(key) or {})
+    return class_table.with_ids(drafts, table.saved, {row.id for row in table.begun if row.id is not None})
+
+
+def _save(project_id: str, key: str) -> None:
+    """Saves what is valid. A callback: it runs before the page, so all of the page is drawn from what is saved then, and a
+    click that came together with the last edit is not lost."""
+    table: _Table | None = session.get(f"{key}_begun")
+    if table is None:
+        return
+    checked = class_table.check(_drafts(key, table))
+    if checked.problems or checked.rows == table.saved:
+        return
     with guards.told():
-        if checked.rows != rows:
-            _remember_loss(project, rows, checked.rows)
-            saved = storage.classes.save(db, project.id, checked.rows)
+        _remember_loss(project_id, table.saved, checked.rows)
+        saved = storage.classes.save(cached.database(), project_id, checked.rows, seen=table.saved)
+        if [row.spec for row in saved] == [row.spec for row in checked.rows]:
             session.put(f"{key}_begun", _Table(table.begun, saved))
-            st.rerun()  # the side bar was drawn before
-    return ()
+        # else something was changed elsewhere at the same time, and the table is begun anew
 
 
-def _edited(key: str, begun: Sequence[ClassRow]) -> list[Draft]:
-    """The rows as they stand in the browser."""
+def _draw(project_id: str, key: str, begun: Sequence[ClassRow]) -> None:
+    """The table widget itself."""
     drafts = [class_table.draft(row) for row in begun]
-    frame = pd.DataFrame(
-        {
-            "id": pd.array([one.id for one in drafts], dtype="Int64"),
-            **{column: pd.array([getattr(one, column) for one in drafts], dtype="string") for column in COLUMNS},
-        }
-    )
+    frame = pd.DataFrame({name: pd.array([getattr(one, name) for one in drafts], dtype="string") for name in COLUMNS})
     longest = prompts.MAX_NAME_CHARACTERS
-    edited = st.data_editor(
+    st.data_editor(
         frame,
         key=key,
+        on_change=_save,
+        args=(project_id, key),
         num_rows="dynamic",
         hide_index=True,
         width="stretch",
@@ -126,19 +130,12 @@ def _edited(key: str, begun: Sequence[ClassRow]) -> list[Draft]:
             ),
             "synonyms": st.column_config.TextColumn(
                 _("Other English names"),
-                help=_("Parted by commas; may stay empty. The model reads all of them and takes the mean."),
+                help=_("Separated by commas; may stay empty. The model reads all of them and takes the mean."),
                 default="",
                 width="medium",
             ),
         },
     )
-    return [_draft(record) for record in edited.to_dict("records")]
-
-
-def _draft(record: dict[Any, Any]) -> Draft:
-    texts = {column: "" if pd.isna(record.get(column)) else str(record[column]).strip() for column in COLUMNS}
-    id_ = record.get("id")
-    return Draft(None if pd.isna(id_) else int(id_), **texts)
 
 
 def _tell(problems: Sequence[Problem]) -> None:
@@ -153,26 +150,26 @@ def _tell(problems: Sequence[Problem]) -> None:
     st.error(_("Not saved yet:") + "\n\n" + "\n".join(f"- {line}" for line in lines))
 
 
-def _notice_key(project: Project) -> str:
-    return f"class_notice_{project.id}"
+def _notice_key(project_id: str) -> str:
+    return f"class_notice_{project_id}"
 
 
-def _remember_loss(project: Project, before: Sequence[ClassRow], after: Sequence[ClassRow]) -> None:
+def _remember_loss(project_id: str, before: Sequence[ClassRow], after: Sequence[ClassRow]) -> None:
     """Keeps what to say if photos go with deleted classes."""
     kept = {row.id for row in after}
     lost = [row for row in before if row.id not in kept]
-    count = sum(len(storage.photos.list_(cached.database(), project.id, row.id)) for row in lost)
+    count = sum(len(storage.photos.list_(cached.database(), project_id, row.id)) for row in lost)
     if count:
         names = ", ".join(row.display_name for row in lost)
         session.put(
-            _notice_key(project),
+            _notice_key(project_id),
             Note(
                 "Deleted with the class: {names}. Photos that went with it: {count}. “Undo” brings both back.",
                 {"names": names, "count": count},
             ),
         )
     else:
-        session.drop(_notice_key(project))
+        session.drop(_notice_key(project_id))
 
 
 def _paste(project: Project, rows: Sequence[ClassRow], turn: str) -> None:
@@ -180,7 +177,7 @@ def _paste(project: Project, rows: Sequence[ClassRow], turn: str) -> None:
     with st.form(turn, border=False):
         st.markdown(
             _(
-                "One class a line. English name and other names may follow, parted by commas or as copied from a spreadsheet "
+                "One class a line. English name and other names may follow, separated by commas or as copied from a spreadsheet "
                 "(columns: class, English name, other names)."
             )
         )
@@ -207,7 +204,7 @@ def _add_pasted(project: Project, rows: Sequence[ClassRow], text: str, turn: str
     elif not checked.rows:
         st.info(_("There is no new class in this text."))
     else:
-        storage.classes.save(cached.database(), project.id, (*rows, *checked.rows))
+        storage.classes.save(cached.database(), project.id, (*rows, *checked.rows), seen=rows)
         session.say_later(_n("{count} class was added.", "{count} classes were added.", len(checked.rows)))
         if known:
             session.say_later(
@@ -231,6 +228,7 @@ def _order(project: Project, rows: Sequence[ClassRow]) -> None:
     for column, label, by, is_end in ((up, _("Up"), -1, first), (down, _("Down"), 1, last)):
         if column.button(label, disabled=is_end or chosen is None, width="stretch", key=f"move_{by}"):
             with guards.told():
-                storage.classes.save(cached.database(), project.id, class_table.moved(rows, chosen or 0, by))
+                moved = class_table.moved(rows, chosen or 0, by)
+                storage.classes.save(cached.database(), project.id, moved, seen=rows)
                 st.rerun()
     st.caption(_("The first one cannot go up and the last one cannot go down."))

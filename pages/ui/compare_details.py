@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from pages.ui import compare_matrix, compare_numbers, components, session, train_live
+from pages.ui import cached, compare_matrix, compare_numbers, components, session, train_live
 from pages.ui.run_choice import Chosen
-from pages.ui.text import _, _n, note, number, percent, safe, translator
+from pages.ui.text import _, _n, device, model, note, number, percent, safe, translator
 from prolip_core import charts, comparison, csv_text, figure_files, i18n, loss_charts, metrics
 from prolip_core.metrics import Evaluation
 from prolip_core.types import Step
@@ -20,7 +20,8 @@ from prolip_core.types import Step
 def classes(chosen: Chosen) -> None:
     """Each class's share of right answers, and the pairs that are confused most."""
     compared = chosen.compared
-    st.altair_chart(_class_chart(chosen), width="stretch", key="per_class", theme=None)
+    drawn, data = cached.chart(("per class", *chosen.key, session.language()), lambda: _class_chart(chosen))
+    st.vega_lite_chart(data, drawn, width="stretch", key="per_class", theme=None)
     _class_numbers(chosen)
     st.caption(
         _(
@@ -159,9 +160,10 @@ def settings(chosen: Chosen) -> list[tuple[str, str]]:
     counts = result["images_per_class"].values()
     yes, no = _("yes"), _("no")
     rows = [
-        (_("Model"), result["backbone"]),
+        (_("Model"), model(result["backbone"])),
         (_("Fingerprint of its weights"), chosen_settings["backbone_sha256"]),
-        (_("Computed on"), result["device"]),
+        (_("Computed on"), device(result["device"])),
+        (_("Precision"), chosen_settings["precision"]),
         (
             _("Photos to learn from, of each class"),
             "–".join(number(count) for count in sorted({min(counts), max(counts)})),
@@ -169,7 +171,7 @@ def settings(chosen: Chosen) -> list[tuple[str, str]]:
         (_("Variations of each photo"), number(chosen_settings["views"])),
         (
             _("Way of training"),
-            _("Exact (recommended)") if result["solver"] == "exact" else _("As in the paper (Adam)"),
+            _("Exact") if result["solver"] == "exact" else _("As in the paper (Adam)"),
         ),
         ("λ", f"{result['lam']:.4g} ({translator().note(i18n.note_of(result['lam_note_parts']))})"),
         (_("Steps"), number(result["history"][-1]["step"])),
@@ -180,7 +182,10 @@ def settings(chosen: Chosen) -> list[tuple[str, str]]:
         (_("Seconds for the training"), number(round(result["seconds"]["fit"], 2))),
     ]
     if result["solver"] == "adam":
-        rows.insert(7, (_("Size of a step"), f"{fit['learning_rate']:g}"))
+        rows[8:8] = [
+            (_("Passes over the photos (planned)"), number(fit["epochs"])),
+            (_("Size of a step"), f"{fit['learning_rate']:g}"),
+        ]
     crossed = result["cross_validation"]
     if crossed is not None:
         times = _n("{count} time", "{count} times", len(crossed["accuracies"]))

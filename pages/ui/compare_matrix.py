@@ -45,8 +45,10 @@ def show(project_id: str, chosen: Chosen) -> None:
     # Beside each other where there is room for both, else one below the other.
     with st.container(horizontal=_is_beside(chosen), gap="medium"):
         for side in sides:
-            st.altair_chart(
-                matrix(chosen, side, percent=unit == "percent"),
+            drawn, data = _drawn(chosen, side, percent=unit == "percent")
+            st.vega_lite_chart(
+                data,
+                drawn,
                 key=keys[side],
                 on_select=lambda side=side: _picked(side, keys, _boxes(chosen)),
                 selection_mode=charts.CELL,
@@ -54,6 +56,11 @@ def show(project_id: str, chosen: Chosen) -> None:
                 theme=None,
             )
     _cell(project_id, chosen, keys)
+
+
+def _drawn(chosen: Chosen, side: str, *, percent: bool) -> charts.Parts:
+    key = ("matrix", *chosen.key, side, "percent" if percent else "count", session.language())
+    return cached.chart(key, lambda: matrix(chosen, side, percent=percent))
 
 
 def matrix(chosen: Chosen, side: str, *, percent: bool) -> charts.Chart:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from pages.ui import cached, components, photo_grid
+from pages.ui import cached, components, photo_grid, session
 from pages.ui.photo_grid import Tile
 from pages.ui.run_choice import Chosen
 from pages.ui.text import _, _n, number, percent, safe, short
@@ -30,7 +30,8 @@ def show(chosen: Chosen) -> None:
         _difference(chosen),
         help=_("By the exact McNemar test on the photos that changed: p = {p}.", p=f"{chosen.compared.p:.2g}"),
     )
-    st.altair_chart(ranges(chosen), width="stretch", key="ranges", theme=None)
+    drawn, data = cached.chart(("ranges", *chosen.key, session.language()), lambda: ranges(chosen))
+    st.vega_lite_chart(data, drawn, width="stretch", key="ranges", theme=None)
 
 
 def ranges(chosen: Chosen) -> charts.Chart:
@@ -82,8 +83,8 @@ def _number(name: str, found: Evaluation) -> None:
     st.markdown(
         _("{share} · likely {low}–{high}", share=percent(found.accuracy), low=percent(low), high=percent(high)),
         help=_(
-            "With other photos of the same kind the share would lie in this range in 95 of 100 cases (Wilson's interval). "
-            "More test photos make it narrower."
+            "With a confidence of 95%, the true share of right answers lies in this range (Wilson's interval). More test "
+            "photos make it narrower."
         ),
     )
 

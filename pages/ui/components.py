@@ -56,13 +56,13 @@ def undo_button(project_id: str, key: str) -> None:
         "move": _("Photos were moved to another class"),
         "role": _("Photos were moved between training and test"),
         "exclude": _("Photos were excluded"),
-        "restore": _("Photos were taken in again"),
+        "restore": _("Photos were included again"),
         "delete": _("Photos were deleted"),
         "classes": _("Classes were changed"),
     }
     if st.button(_("Undo"), key=key, disabled=kind is None, help=words.get(kind or "", _("There is nothing to undo."))):
         storage.undo.take_back(cached.database(), project_id)
-        session.say_later(_("Taken back: {what}", what=words.get(kind or "", "")))
+        session.say_later(_("Undone: {what}", what=words.get(kind or "", "")))
         st.rerun()
 
 

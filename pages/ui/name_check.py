@@ -10,10 +10,9 @@ from typing import Any
 import streamlit as st
 
 from pages.ui import cached, guards, session
-from pages.ui.text import _, _n, error, percent, safe
+from pages.ui.text import _, _n, job_error, model, percent, safe
 from prolip_core import charts, guide, likeness, storage
 from prolip_core.catalogue import STARTER
-from prolip_core.errors import ProLIPError
 from prolip_core.storage.records import ClassRow, Job, Project
 
 POLL_S = 0.5
@@ -82,7 +81,7 @@ def _likeness(project: Project, classes: Sequence[ClassRow], templates: Sequence
     asked: tuple[str, str] | None = session.get(slot)
     done = storage.jobs.find_done(db, "similarity", key)
     if done is not None and done.result is not None:
-        _show_result(classes, done.result, all_readable=all_readable)
+        _show_result(classes, done.result, key, all_readable=all_readable)
         return
     if asked is not None and asked[0] != key:  # about names that are not these any more
         storage.jobs.request_stop(db, asked[1])
@@ -114,7 +113,7 @@ def _ask_button(project: Project, *, again: bool) -> bool:
             _(
                 "The model {model} is asked when you press the button. If it was never used on this computer, about {size} MB "
                 "are downloaded first.",
-                model=safe(str(backbone.get("title") or backbone.get("name"))),
+                model=safe(model(str(backbone.get("name")), str(backbone.get("title") or ""))),
                 size=size,
             )
             if size
@@ -124,15 +123,9 @@ def _ask_button(project: Project, *, again: bool) -> bool:
 
 
 def _failed(job: Job) -> None:
-    problem = job.error or {}
-    if not problem:
-        return
-    reason, remedy = error(
-        ProLIPError(
-            str(problem.get("message", "")), remedy=str(problem.get("remedy", "")), **dict(problem.get("values", {}))
-        )
-    )
-    st.error(f"{reason}\n\n{remedy}".strip())
+    if job.error:
+        reason, remedy = job_error(job)
+        st.error(f"{reason}\n\n{remedy}".strip())
 
 
 @guards.fragment(run_every=POLL_S)
@@ -152,7 +145,7 @@ def _wait(job_id: str) -> None:
     )
 
 
-def _show_result(classes: Sequence[ClassRow], result: Mapping[str, Any], *, all_readable: bool) -> None:
+def _show_result(classes: Sequence[ClassRow], result: Mapping[str, Any], key: str, *, all_readable: bool) -> None:
     scale = float(result["logit_scale"])
     names = [row.display_name for row in classes]
     pairs = likeness.alike_pairs(result["matrix"], scale)
@@ -161,17 +154,16 @@ def _show_result(classes: Sequence[ClassRow], result: Mapping[str, Any], *, all_
     elif pairs:
         _warn(classes, pairs)
     with st.expander(_("Picture: every pair of names"), expanded=len(names) <= 12):
-        st.altair_chart(
-            charts.similarity(
+        drawn, data = cached.chart(
+            ("likeness", key, session.language()),
+            lambda: charts.similarity(
                 likeness.mistaken_matrix(result["matrix"], scale),
                 names,
                 _("Photos that the model would take for the other class, by the names alone (estimate, in percent)"),
                 _("Taken for the other (estimate)"),
             ),
-            key="similarity_chart",
-            width="content",
-            theme=None,
         )
+        st.vega_lite_chart(data, drawn, key="similarity_chart", width="content", theme=None)
 
 
 def _warn(classes: Sequence[ClassRow], pairs: Sequence[likeness.AlikePair]) -> None:

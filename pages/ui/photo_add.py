@@ -187,16 +187,18 @@ def _save(
 def _classes_for(project_id: str, placed: Sequence[PlacedPhoto], report: Report) -> dict[str, int]:
     """Folder → id of its class. Folders that match none become new classes; what cannot become one is told."""
     db = cached.database()
+    folders = [one.folder for one in placed if one.folder]
     rows = storage.classes.list_(db, project_id)
-    found = uploads.homes([one.folder for one in placed if one.folder], rows)
+    found = uploads.homes(folders, rows)
     if len(found.rows) > len(rows):
         report.new_classes += [row.display_name for row in found.rows[len(rows) :]]
-        rows = storage.classes.save(db, project_id, found.rows)
+        rows = storage.classes.save(db, project_id, found.rows, seen=rows)
+        found = uploads.homes(folders, rows)
     for one in placed:
         if one.folder and one.folder in found.refused:
             filename = f"{one.folder}/{one.photo.record.filename}"
             report.rejected.append(RejectedFile(filename, uploads.refusal(found.refused[one.folder], filename)))
-    return {folder: rows[index].id or BY_FOLDER for folder, index in found.of_folder.items()}
+    return {folder: rows[index].id or BY_FOLDER for folder, index in found.of_folder.items() if index < len(rows)}
 
 
 def _show_report(project_id: str) -> None:
@@ -227,7 +229,7 @@ def _show_report(project_id: str) -> None:
         if report.problem is not None:
             reason, remedy = error(report.problem)
             st.error(_("The upload was cut short; what is counted above is saved.") + f" {reason} {remedy}")
-        if st.button(_("Put this report away"), key="close_report"):
+        if st.button(_("Close this report"), key="close_report"):
             session.drop(_report_key(project_id))
             st.rerun()
 

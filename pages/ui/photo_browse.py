@@ -97,7 +97,7 @@ def _actions(ticked: list[int], names: dict[int, str]) -> None:
         "exclude": buttons[0].form_submit_button(
             _("Exclude"), width="stretch", help=_("The photos stay, but are not used.")
         ),
-        "restore": buttons[1].form_submit_button(_("Take in again"), width="stretch"),
+        "restore": buttons[1].form_submit_button(_("Include again"), width="stretch"),
         "test": buttons[2].form_submit_button(_("Use to test"), width="stretch"),
         "train": buttons[3].form_submit_button(_("Use to learn"), width="stretch"),
         "large": buttons[4].form_submit_button(_("Enlarge"), width="stretch"),

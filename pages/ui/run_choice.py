@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pages.ui import cached, guards, session
-from pages.ui.text import _, date, number, safe, short
+from pages.ui.text import _, date, model, number, safe, short
 from prolip_core import comparison, config, storage
 from prolip_core.comparison import Comparison
 from prolip_core.storage.records import RunRecord, RunSummary
@@ -35,6 +35,11 @@ class Chosen:
     @property
     def is_two_runs(self) -> bool:
         return self.other != ZERO_SHOT
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """For `cached.chart`: all that a chart of it depends on besides the language."""
+        return (self.run.summary.id, self.other, self.first_name, self.second_name)
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -87,7 +92,7 @@ def _box(column: DeltaGenerator, label: str, titles: Mapping[str, str], slot: st
 
 def title(run: RunSummary) -> str:
     """What a result is called, with when it was made and of which model; not Markdown."""
-    return f"{name_of(run)} · {date(run.created_at)} · {short(run.backbone, 30)}"
+    return f"{name_of(run)} · {date(run.created_at)} · {short(model(run.backbone), 40)}"
 
 
 def name_of(run: RunSummary) -> str:

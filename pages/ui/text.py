@@ -6,13 +6,18 @@ import re
 from datetime import datetime
 
 from pages.ui import session
-from prolip_core import i18n
+from prolip_core import catalogue, i18n
 from prolip_core.errors import ProLIPError
+from prolip_core.storage.records import Job
 from prolip_core.types import Note
 
 SHOWN_CHARACTERS = 60
+NAMES, NAMES_CHARACTERS = "names", 1000
+"""The value of a sentence that is a list of names, parted by commas, and how much of it is shown; of each name as usual."""
+
 _SPECIAL = re.compile(r"([!-/:-@\[-`{-~])")
 _ADDRESS = re.compile(r"(https?|www|@)", re.IGNORECASE)
+_PROCESSOR = re.compile(r"CPU, (\d+) threads? \((\w+)\)")
 _STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -40,6 +45,29 @@ def error(problem: ProLIPError, *, is_markdown: bool = True) -> tuple[str, str]:
     reason, remedy = translator().error(problem)
     show = safe if is_markdown else short
     return show(reason, 1000), show(remedy, 1000)
+
+
+def job_error(job: Job) -> tuple[str, str]:
+    """Reason and remedy of a job that failed, as the worker wrote them down, in the user's language and safe for Markdown."""
+    problem = job.error or {}
+    found = ProLIPError(
+        str(problem.get("message", "")), remedy=str(problem.get("remedy", "")), **dict(problem.get("values", {}))
+    )
+    return error(found)
+
+
+def model(name: str, title: str = "") -> str:
+    """What a model is called: as the catalogue has it, else by `title`, else by its name. Not Markdown."""
+    known = next((one for one in catalogue.CATALOGUE if one.name == name), None)
+    return _(known.title) if known is not None else title or name
+
+
+def device(title: str) -> str:
+    """What a training ran on, from what the engine calls it. Not Markdown."""
+    found = _PROCESSOR.fullmatch(title)
+    if found is None:
+        return title  # a graphics card has its maker's name in every language
+    return _n("CPU, {count} thread ({kind})", "CPU, {count} threads ({kind})", int(found[1]), kind=found[2])
 
 
 def safe(text: str, limit: int = SHOWN_CHARACTERS) -> str:
@@ -79,10 +107,12 @@ def right_of(correct: int, count: int, low: float, high: float) -> str:
 
 
 def _safe_note(sentence: Note) -> Note:
-    return Note(sentence.message, {key: _value(value) for key, value in sentence.values.items()})
+    return Note(sentence.message, {key: _value(key, value) for key, value in sentence.values.items()})
 
 
-def _value(value: object) -> object:
+def _value(key: str, value: object) -> object:
     if isinstance(value, Note):
         return _safe_note(value)
+    if key == NAMES and isinstance(value, str):
+        return safe(", ".join(short(name) for name in value.split(", ")), NAMES_CHARACTERS)
     return safe(value) if isinstance(value, str) else value

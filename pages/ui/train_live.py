@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from pages.ui import cached, guards
-from pages.ui.text import _, _n, number, percent, safe, translator
+from pages.ui.text import _, _n, device, number, percent, safe, translator
 from prolip_core import loss_charts, storage
 from prolip_core.storage.records import Job
 
@@ -59,7 +59,7 @@ def _working(job: Job) -> None:
         _(
             "Running for {elapsed} on {device}",
             elapsed=translator().duration(elapsed_s),
-            device=safe(job.used_device or job.device),
+            device=safe(device(job.used_device or job.device)),
         )
     )
 

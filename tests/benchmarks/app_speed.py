@@ -24,6 +24,7 @@ from prolip_core.storage.records import ClassRow
 from prolip_core.uploads import UploadFile
 from tests import image_factory
 from tests.e2e.conftest import STEPS, Server, Tab, chromium
+from tests.pages.test_compare import add_run
 
 CLASSES = 10
 PER_CLASS = 50
@@ -53,6 +54,8 @@ def fill(home: Path) -> str:
         assert row.id is not None
         storage.photos.add(db, project.id, row.id, "train", placed[:40])
         storage.photos.add(db, project.id, row.id, "test", placed[40:])
+    truth = [k for k in range(CLASSES) for _ in range(PER_CLASS - 40)]
+    add_run(db, project, [k % 3 for k in truth], [k if n % 4 else 0 for n, k in enumerate(truth)])
     db.close()
     return project.id
 
@@ -104,7 +107,7 @@ def clicks(tab: Tab, project_id: str, when: str) -> None:
     found["photos, only those to test on, and all"] = timed(page, _in_turn(page, "To test on", "All ("), 7)
     found["photos, a switch that draws the whole page"] = timed(page, page.get_by_text("Use the camera").click, 7)
     links = page.locator("[data-testid=stSidebar] [data-testid=stPageLink-NavLink]:visible")
-    for one, other in (("photos", "train"), ("photos", "classes"), ("photos", "projects")):
+    for one, other in (("photos", "train"), ("photos", "classes"), ("photos", "projects"), ("photos", "compare")):
         if other == "train" and when != "idle":
             continue  # the curve moves: that page is never still
         turns = itertools.cycle((STEPS.index(other), STEPS.index(one)))
@@ -115,6 +118,10 @@ def clicks(tab: Tab, project_id: str, when: str) -> None:
     found["classes, another set of sentences"] = timed(
         page, _in_turn(page, "Product on plain ground", "General photo"), 7
     )
+    tab.go("compare")
+    page.wait_for_timeout(2000)
+    found["compare, the other unit"] = timed(page, _in_turn(page, "Share of the class", "Number of photos"), 8)
+    found["compare, another view"] = timed(page, _in_turn(page, "Class by class", "What is confused with what"), 8)
     for name, seconds in found.items():
         say(f"{when} | {name} | {seconds:.2f} s")
     say(f"{when} | median of these kinds | {statistics.median(found.values()):.2f} s")

@@ -265,7 +265,7 @@ def test_the_queue_is_visible_and_stop_works(new_tab: NewTab) -> None:
     tab.page.get_by_text("Choices (you can leave them as they are)").click()
     tab.page.get_by_text("As in the paper (Adam)").click()
     tab.settle()
-    epochs = tab.page.get_by_role("spinbutton", name="Rounds through the photos")
+    epochs = tab.page.get_by_role("spinbutton", name="Passes over the photos")
     epochs.fill("100000")
     epochs.press("Enter")
     tab.settle()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from prolip_core import class_table, prompts, storage
+from prolip_core import catalogue, class_table, i18n, prompts, storage
 from prolip_core.storage import Database
 from prolip_core.storage.records import ClassRow, Job, Project
 from tests.pages.conftest import OpenPage, add_photos, make_project, shown
@@ -25,12 +27,18 @@ def names(db: Database, project: Project) -> list[tuple[str, tuple[str, ...]]]:
     return [(row.display_name, row.prompt_names) for row in storage.classes.list_(db, project.id)]
 
 
-def edit(app: AppTest, project: Project, **state: Any) -> AppTest:
-    """What the browser sends after edits in the table, all since the table was begun."""
-    key = max(key for key in app.session_state.keys() if key.startswith(f"classes_{project.id}_") and key[-1].isdigit())  # noqa: SIM118
-    app.session_state[key] = {"edited_rows": {}, "added_rows": [], "deleted_rows": [], **state}
-    app.run()
+def type_in(app: AppTest, **state: Any) -> None:
+    """What the browser sends after edits in the table, all since the table was begun, with what else was pressed meanwhile."""
+    content = {"edited_rows": {}, "added_rows": [], "deleted_rows": [], **state}
+    states = app._tree.get_widget_states()
+    states.widgets.add(id=app.data_editor[0].proto.id, string_value=json.dumps(content))
+    app._run(states)
     assert not app.exception, app.exception
+
+
+def edit(app: AppTest, project: Project, **state: Any) -> AppTest:
+    """Edits alone."""
+    type_in(app, **state)
     return app
 
 
@@ -62,6 +70,26 @@ def test_what_is_typed_is_saved_and_a_new_row_stays_one_class(
     assert names(db, project)[2] == ("Wheel", ("gear wheel", "cog", "cog wheel"))
     assert storage.classes.list_(db, project.id)[2].id == id_
     assert not app.button(key="next_photos").disabled
+
+
+def test_a_click_right_after_the_last_cell_is_not_lost(db: Database, project: Project, open_page: OpenPage) -> None:
+    app = open_page(PAGE, project)
+    app.button(key="next_photos").click()
+    type_in(app, added_rows=[{"name": "Gear"}])
+    assert names(db, project)[2] == ("Gear", ("Gear",))
+    assert app.title[0].value == "Photos"
+
+
+def test_the_side_bar_knows_what_was_just_typed(db: Database, open_page: OpenPage) -> None:
+    app = open_page(PAGE, make_project(db, classes=("Nut",)))
+    assert "next" in link_to_classes(app)
+    type_in(app, added_rows=[{"name": "Bolt"}])
+    assert "done" in link_to_classes(app)
+
+
+def link_to_classes(app: AppTest) -> str:
+    links: list[str] = [link.proto.label for link in app.sidebar.get("page_link")]
+    return next(label for label in links if label.startswith("Classes"))
 
 
 def test_renaming_keeps_the_photos(db: Database, project: Project, open_page: OpenPage) -> None:
@@ -116,6 +144,23 @@ def test_a_change_in_another_tab_is_shown_and_not_overwritten(
     app.run()
     assert [name for name, _ in names(db, project)] == ["Ring", "Bolt", "Gear"]
     assert list(app.data_editor[0].value["name"]) == ["Ring", "Bolt", "Gear"]
+
+
+def test_two_tabs_that_add_a_class_at_the_same_time_keep_both(
+    db: Database, project: Project, open_page: OpenPage
+) -> None:
+    add_photos(db, project, 2)
+    app = open_page(PAGE, project)
+    rows = storage.classes.list_(db, project.id)
+    storage.classes.save(
+        db, project.id, [rows[0], ClassRow(rows[1].id, "Screw", ("screw",)), ClassRow(None, "Gear", ("gear",))]
+    )
+    type_in(app, edited_rows={0: {"name": "Ring"}}, added_rows=[{"name": "Spring"}])
+    assert [name for name, _ in names(db, project)] == ["Ring", "Screw", "Gear", "Spring"]
+    assert list(app.data_editor[0].value["name"]) == ["Ring", "Screw", "Gear", "Spring"]
+    assert len(storage.photos.list_(db, project.id)) == 4
+    type_in(app, edited_rows={3: {"name": "Coil"}})
+    assert [name for name, _ in names(db, project)] == ["Ring", "Screw", "Gear", "Coil"]
 
 
 @pytest.mark.parametrize("leave", ["page", "language"])
@@ -284,6 +329,16 @@ def test_a_large_model_is_only_asked_on_demand_with_its_size(
     assert storage.jobs.claim(db, "test", ("auto",)) is None
     app.button(key="ask_similarity").click().run()
     assert storage.jobs.claim(db, "test", ("auto",)) is not None
+
+
+def test_a_model_of_the_catalogue_is_called_as_in_the_catalogue(
+    db: Database, project: Project, open_page: OpenPage
+) -> None:
+    backbone = asdict(catalogue.parse("multilingual-vit-b-32"))
+    storage.projects.set_spec(db, project.id, {**project.spec, "backbone": backbone})
+    told = shown(open_page(PAGE, project, "ja")).replace("\\", "")
+    assert i18n.translator("ja").text("Multilingual CLIP (XLM-R, ViT-B/32)") in told
+    assert "Multilingual" not in told
 
 
 def test_names_that_are_not_english_are_told_only_where_the_model_reads_english_alone(

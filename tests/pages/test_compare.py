@@ -15,7 +15,7 @@ import pytest
 from streamlit.runtime.media_file_manager import MediaFileManager
 from streamlit.testing.v1 import AppTest
 
-from prolip_core import dataset, runs, storage
+from prolip_core import charts, dataset, runs, storage
 from prolip_core.storage import Database
 from prolip_core.storage.records import Photo, Project
 from prolip_core.types import CheckedPhoto
@@ -34,7 +34,7 @@ def result_of(names: Sequence[str], photos: Sequence[Photo], labels: Answers) ->
         "class_names": list(names),
         "images_per_class": dict.fromkeys(names, 8),
         "backbone": "starter",
-        "device": "CPU (float32)",
+        "device": "CPU, 2 threads (float32)",
         "solver": "exact",
         "lam": 0.0625,
         "lam_note_parts": {"message": "1/N, chosen by cross-validation on the training photos", "values": {}},
@@ -47,8 +47,9 @@ def result_of(names: Sequence[str], photos: Sequence[Photo], labels: Answers) ->
             "backbone_sha256": "ab" * 32,
             "templates": ["a photo of a {}."],
             "views": 1,
-            "fit": {"learning_rate": 1e-3},
+            "fit": {"learning_rate": 1e-3, "epochs": 300},
             "seed": 7,
+            "precision": "float32",
             "stopped_early": False,
         },
         "photos": {
@@ -345,6 +346,24 @@ def test_many_changed_photos_come_in_pages(db: Database, open_page: OpenPage) ->
     assert [len(grid.photos) for grid in grids(app)] == [24]
 
 
+def test_a_chart_is_built_once_for_the_same_words(
+    db: Database, project: Project, run_id: str, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = open_page(PAGE, project)
+    before = [chart.proto.spec for chart in app.main.get("vega_lite_chart")]
+    assert len(before) == 3
+    with monkeypatch.context() as patch:
+        patch.setattr(charts, "apart", None)
+        app.run()
+    assert not app.exception and not app.error
+    assert [chart.proto.spec for chart in app.main.get("vega_lite_chart")] == before
+    storage.runs.rename(db, run_id, "new name")
+    app.query_params["lang"] = "ja"
+    app.run()
+    assert not app.exception and not app.error
+    assert matrix(app, 0)["title"] == "学習前（ゼロショット）"
+
+
 # -- class by class, settings ----------------------------------------------------------------------------------------
 
 
@@ -379,8 +398,11 @@ def test_all_settings_and_notes_of_the_run(db: Database, project: Project, open_
     add_run(db, project, [0] * 12, [0] * 12, notes=[{**parts, "values": {"names": "![](http://x.y/z.png)"}}])
     app = choose(open_page(PAGE, project), "training")
     rows = dict(settings(app))
-    assert rows["Model"] == "starter"
-    assert rows["Computed on"] == "CPU (float32)"
+    assert rows["Model"] == "Starter (built in)"
+    assert rows["Computed on"] == "CPU, 2 threads (float32)"
+    assert rows["Precision"] == "float32"
+    assert rows["Way of training"] == "Exact"
+    assert "Passes over the photos (planned)" not in rows
     assert rows["λ"] == "0.0625 (1/N, chosen by cross-validation on the training photos)"
     assert rows["Photos to learn from, of each class"] == "8"
     assert rows["Random number to start from"] == "7"
@@ -389,6 +411,15 @@ def test_all_settings_and_notes_of_the_run(db: Database, project: Project, open_
     (said,) = [one.value for one in app.info if "No test photo" in one.value]
     assert "![](" not in said
     assert len(app.main.get("plotly_chart")) == 1
+
+
+def test_the_settings_in_japanese_and_the_plan_of_adam(db: Database, project: Project, open_page: OpenPage) -> None:
+    add_run(db, project, [0] * 12, [0] * 12, solver="adam")
+    rows = settings(choose(open_page(PAGE, project, "ja"), "training"))
+    values = [value for _, value in rows]
+    assert "スターター（内蔵）" in values
+    assert "CPU（2 スレッド、float32）" in values
+    assert values[8:11] == ["300", "0.001", "2"]
 
 
 # -- choosing, renaming, deleting, two runs --------------------------------------------------------------------------
@@ -569,7 +600,7 @@ def test_every_table_as_a_file(project: Project, open_page: OpenPage, offered: C
         ["Bolt", "0", "2", "2"],
         ["Gear", "0", "0", "4"],
     ]
-    assert ["Model", "starter"] in table(offered("result1_settings.csv"))
+    assert ["Model", "Starter (built in)"] in table(offered("result1_settings.csv"))
     assert json.loads(offered("result1_result.json"))["settings"]["seed"] == 7
 
 

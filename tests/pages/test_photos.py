@@ -202,7 +202,7 @@ def test_ticked_photos_are_moved_excluded_used_to_test_and_deleted(db: Database,
     name = "Nut train 0.jpg"
     for label, expected in (
         ("Exclude", (nut.id, "train", True)),
-        ("Take in again", (nut.id, "train", False)),
+        ("Include again", (nut.id, "train", False)),
         ("Use to test", (nut.id, "test", False)),
         ("Use to learn", (nut.id, "train", False)),
     ):

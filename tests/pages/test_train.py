@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from prolip_core import spec, storage
-from prolip_core.spec import PilotSpec
+from prolip_core.spec import FitConfig, PilotSpec
 from prolip_core.storage import Database
 from prolip_core.storage.records import Job, Project
 from prolip_core.types import Step
@@ -37,7 +39,7 @@ def test_the_button_puts_the_choices_into_the_queue_once(db: Database, open_page
     app = open_page(PAGE, project)
     assert "**10** training photos · 2 classes · 5 in each class" in shown(app)
     assert "cross-validation" in shown(app)
-    key = f"{project.id}_0"
+    key = project.id
     app.number_input(key=f"views_{key}").set_value(3).run()
     app.selectbox(key=f"lam_{key}").set_value("1/N").run()
     saved = storage.projects.get(db, project.id)
@@ -55,22 +57,74 @@ def test_the_button_puts_the_choices_into_the_queue_once(db: Database, open_page
 def test_the_defaults_come_back(db: Database, open_page: OpenPage) -> None:
     project = ready(db)
     app = open_page(PAGE, project)
-    app.number_input(key=f"seed_{project.id}_0").set_value(7).run()
+    app.number_input(key=f"seed_{project.id}").set_value(7).run()
     app.button(key=f"defaults_{project.id}").click().run()
     assert not app.exception
     saved = storage.projects.get(db, project.id)
     assert saved is not None and saved.spec == spec.as_dict(PilotSpec())
-    assert app.number_input(key=f"seed_{project.id}_1").value == 0
+    assert app.number_input(key=f"seed_{project.id}").value == 0
 
 
 def test_a_model_that_does_not_exist_is_named_and_the_old_choice_kept(db: Database, open_page: OpenPage) -> None:
     project = ready(db)
     app = open_page(PAGE, project)
-    app.selectbox(key=f"backbone_{project.id}_0").set_value("own").run()
-    app.text_input(key=f"own_backbone_{project.id}_0").set_value("nonsense").run()
+    app.selectbox(key=f"backbone_{project.id}").set_value("own").run()
+    app.text_input(key=f"own_backbone_{project.id}").set_value("nonsense").run()
     assert "There is no backbone" in shown(app)
     saved = storage.projects.get(db, project.id)
     assert saved is not None and saved.spec["backbone"]["name"] == "starter"
+
+    app.button(key="start_training").click().run()
+    assert not app.exception
+
+
+def test_a_click_right_after_a_change_is_not_lost(db: Database, open_page: OpenPage) -> None:
+    project = ready(db)
+    app = open_page(PAGE, project)
+    app.number_input(key=f"views_{project.id}").set_value(3)
+    app.button(key="start_training").click().run()
+    job = storage.jobs.live(db, project.id)
+    assert job is not None
+    assert spec.from_dict(job.payload["spec"]).n_views == 3
+
+
+def test_what_another_tab_has_chosen_is_shown_and_kept(db: Database, open_page: OpenPage) -> None:
+    project = ready(db)
+    app = open_page(PAGE, project)
+    app.number_input(key=f"views_{project.id}").set_value(2).run()
+    other = PilotSpec(n_views=5, seed=7, fit=FitConfig(solver="adam", lam=0.25, epochs=20))
+    storage.projects.set_spec(db, project.id, spec.as_dict(other))
+    app.number_input(key=f"seed_{project.id}").set_value(9).run()
+    saved = storage.projects.get(db, project.id)
+    assert saved is not None
+    assert spec.from_dict(saved.spec) == replace(other, seed=9)
+    app.run()
+    assert app.number_input(key=f"views_{project.id}").value == 5
+    assert app.number_input(key=f"epochs_{project.id}").value == 20
+    assert app.number_input(key=f"own_lam_{project.id}").value == 0.25
+    assert spec.from_dict(storage.projects.get(db, project.id).spec) == replace(other, seed=9)  # type: ignore[union-attr]
+
+
+def test_every_choice_is_saved(db: Database, open_page: OpenPage) -> None:
+    project = ready(db)
+    app = open_page(PAGE, project)
+    app.selectbox(key=f"backbone_{project.id}").set_value("own").run()
+    app.text_input(key=f"own_backbone_{project.id}").set_value("ViT-B-32:some.pt").run()
+    app.button_group(key=f"solver_{project.id}").set_value(["adam"]).run()
+    app.number_input(key=f"lr_{project.id}").set_value(0.01).run()
+    app.selectbox(key=f"lam_{project.id}").set_value("own").run()
+    app.number_input(key=f"own_lam_{project.id}").set_value(0.5).run()
+    assert not app.exception
+    saved = storage.projects.get(db, project.id)
+    assert saved is not None
+    chosen = spec.from_dict(saved.spec)
+    assert chosen.backbone.name == "ViT-B-32:some.pt"
+    assert chosen.fit == FitConfig(solver="adam", learning_rate=0.01, lam=0.5)
+    assert app.selectbox(key=f"backbone_{project.id}").value == "own"
+    app.selectbox(key=f"lam_{project.id}").set_value("1/N2").run()
+    app.button(key=f"defaults_{project.id}").click().run()
+    assert app.selectbox(key=f"backbone_{project.id}").value == "starter"
+    assert app.button(key=f"defaults_{project.id}").disabled
 
 
 def test_a_running_training_shows_stage_curve_and_stop(db: Database, open_page: OpenPage) -> None:
@@ -97,6 +151,21 @@ def test_a_running_training_shows_stage_curve_and_stop(db: Database, open_page: 
     app.button(key=f"stop_{job.id}").click().run()
     discarding = storage.jobs.get(db, job.id)
     assert discarding is not None and discarding.stop_requests == 2
+
+
+def test_a_japanese_reader_reads_japanese_about_the_processor(db: Database, open_page: OpenPage) -> None:
+    project = ready(db)
+    job = running(db, project)
+    storage.jobs.set_progress(db, job.id, "features", 40, 100, used_device="CPU, 2 threads (bfloat16)")
+    told = shown(open_page(PAGE, project, "ja")).replace("\\", "")
+    assert "CPU（2 スレッド、bfloat16）" in told
+    assert "threads" not in told
+
+
+def test_every_name_of_a_list_is_told_but_no_name_at_length(db: Database, open_page: OpenPage) -> None:
+    names = [f"Part number {number}" for number in range(20)]
+    told = shown(open_page(PAGE, make_project(db, classes=[*names, "x" * 100]))).replace("\\", "")
+    assert f"There is no training photo of: {', '.join(names)}, {'x' * 59}…" in told
 
 
 def test_the_place_in_the_queue_is_told(db: Database, open_page: OpenPage) -> None:
