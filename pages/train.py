@@ -6,7 +6,7 @@ from collections import Counter
 
 import streamlit as st
 
-from pages.ui import cached, components, guards, train_live, train_settings
+from pages.ui import cached, components, guards, sidebar, train_live, train_settings
 from pages.ui.text import _, _n, job_error, note, number, right_of
 from prolip_core import guide, metrics, storage
 from prolip_core.storage.records import ClassRow, Job, Photo, Project, RunSummary
@@ -34,11 +34,15 @@ def show(project: Project) -> None:
 
     if not is_sample:
         _what_is_used(classes, photos)
-        train_settings.show(project, disabled=live is not None)
+        if train_settings.show(project, disabled=live is not None):
+            blocked = blocked or Note("The name of the model among the choices is not whole.")
     if live is None:
+        unread = guide.unread_names(classes, sidebar.model_language(project))
+        if unread is not None:
+            st.warning(note(unread))
         _start_button(project, blocked)
         if latest is not None:
-            _outcome(latest, runs)
+            _outcome(latest, runs, cached.fingerprint(project))
     else:
         train_live.show(live)
 
@@ -100,7 +104,7 @@ def _start_button(project: Project, blocked: Note | None) -> None:
         st.caption(_("The button is off because: {reason}", reason=reason))
 
 
-def _outcome(job: Job, runs: tuple[RunSummary, ...]) -> None:
+def _outcome(job: Job, runs: tuple[RunSummary, ...], fingerprint: str) -> None:
     """How the last training ended."""
     if job.state == "failed":
         reason, remedy = job_error(job)
@@ -114,6 +118,8 @@ def _outcome(job: Job, runs: tuple[RunSummary, ...]) -> None:
         return
     if run.stopped:
         st.warning(_("You stopped this training early. The best state so far was kept and measured."))
+    if guide.is_stale(run, fingerprint):
+        st.warning(_("Classes, sentences or photos were changed since the last training."))
     low, high = metrics.wilson_interval(run.prolip_correct, run.count)
     low_before, high_before = metrics.wilson_interval(run.zero_shot_correct, run.count)
     st.success(

@@ -33,9 +33,11 @@ def states(
     runs: Sequence[RunSummary],
     live_job: Job | None,
     fingerprint: str,
+    language: str,
 ) -> tuple[StepState, ...]:
-    """The steps of an open project in their order. `runs`: the newest first; `fingerprint`: of the data as it is now."""
-    of_classes, of_photos = _classes(classes), _photos(classes, photos, findings)
+    """The steps of an open project in their order. `runs`: the newest first; `fingerprint`: of the data as it is now;
+    `language`: what the chosen model reads (`BackboneSpec.language`)."""
+    of_classes, of_photos = _classes(classes, language), _photos(classes, photos, findings)
     blocked = why_not_train(classes, findings)
     of_train, of_compare = _train(blocked, runs, live_job, fingerprint), _compare(runs, fingerprint)
     return of_classes, of_photos, of_train, of_compare
@@ -46,6 +48,19 @@ def why_not_train(classes: Sequence[ClassRow], findings: Sequence[Finding]) -> N
     if len(classes) < MIN_CLASSES:
         return Note("Name at least two classes first.")
     return _same_names(classes) or next((finding.message for finding in findings if finding.severity == "stop"), None)
+
+
+def unread_names(classes: Sequence[ClassRow], language: str) -> Note | None:
+    """Which names the model cannot read; None if it reads all. A training can start all the same: the photos teach it, but what
+    it answers before is worth nothing."""
+    found = likeness.unreadable_names([row.spec for row in classes], language)
+    if not found:
+        return None
+    return Note(
+        "This model reads English only, and these names are not English: {names}. Until they have English names, its answers "
+        "before the training are guesses.",
+        {"names": ", ".join(dict.fromkeys(name for _, name in found))},
+    )
 
 
 def where_to_go_on(steps: Sequence[StepState]) -> Step:
@@ -65,11 +80,11 @@ def is_stale(run: RunSummary, fingerprint: str) -> bool:
     return run.fingerprint != fingerprint
 
 
-def _classes(classes: Sequence[ClassRow]) -> StepState:
+def _classes(classes: Sequence[ClassRow], language: str) -> StepState:
     if len(classes) < MIN_CLASSES:
         return StepState("classes", "next", Note("Name at least two classes first."))
-    twins = _same_names(classes)
-    return StepState("classes", "done") if twins is None else StepState("classes", "attention", twins)
+    problem = _same_names(classes) or unread_names(classes, language)
+    return StepState("classes", "done") if problem is None else StepState("classes", "attention", problem)
 
 
 def _same_names(classes: Sequence[ClassRow]) -> Note | None:

@@ -38,7 +38,7 @@ def test_two_classes_that_read_the_same_hold_the_training_up() -> None:
     classes = [ClassRow(1, "Nut", ("nut",)), ClassRow(2, "ナット", ("nut",)), ClassRow(3, "Bolt", ("bolt",))]
     reason = guide.why_not_train(classes, ())
     assert reason is not None and reason.text.startswith("Nut and ナット have the same English names")
-    state, *_ = guide.states(classes, (), (), (), None, "")
+    state, *_ = guide.states(classes, (), (), (), None, "", "")
     assert (state.step, state.state, state.reason) == ("classes", "attention", reason)
     assert guide.why_not_train([classes[0], classes[2]], ()) is None
 
@@ -51,6 +51,10 @@ PHOTO = Photo(1, 1, "train", False, ImageRecord("a", "a.jpg", "JPEG", 9, 9, 9, 0
 STOP = Finding("no_photo", "stop", Note("There is no training photo of: {names}.", {"names": "Bolt"}))
 WARN = Finding("blurred", "warn", Note("Some photos look blurred (number: {count}).", {"count": 2}))
 HINT = Finding("uneven", "hint", Note("More photos help."))
+UNREAD = (
+    "This model reads English only, and these names are not English: 歯車. Until they have English names, its answers before the "
+    "training are guesses."
+)
 CHANGED = "Classes, sentences or photos were changed since the last training."
 
 
@@ -91,7 +95,7 @@ def states(
     runs: Sequence[RunSummary] = (),
     job: Job | None = None,
 ) -> dict[Step, tuple[State, str]]:
-    found = guide.states(classes, photos, findings, runs, job, "now")
+    found = guide.states(classes, photos, findings, runs, job, "now", "English")
     assert tuple(one.step for one in found) == STEPS
     return {one.step: (one.state, "" if one.reason is None else one.reason.text) for one in found}
 
@@ -102,10 +106,15 @@ def states(
         ((), ("next", "Name at least two classes first.")),
         (CLASSES[:1], ("next", "Name at least two classes first.")),
         (CLASSES, ("done", "")),
+        ([*CLASSES, ClassRow(3, "歯車", ("歯車",))], ("attention", UNREAD)),
     ],
 )
 def test_the_state_of_the_classes(classes: Sequence[ClassRow], expected: tuple[State, str]) -> None:
     assert states(classes)["classes"] == expected
+
+
+def test_a_model_of_other_languages_reads_all_names() -> None:
+    assert guide.unread_names([ClassRow(3, "歯車", ("歯車",))], "about 100 languages") is None
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def show(project: Project) -> bool:
     if notice is not None:
         st.warning(note(notice))
     with st.container(horizontal=True, vertical_alignment="center"):
-        components.undo_button(project.id, key="undo_classes")
+        components.undo_button(project.id, key="undo_classes", of_classes=True)
         turn = f"paste_{project.id}"  # another key after each paste: it closes and empties
         with st.popover(_("Paste many"), key=f"{turn}_menu_{session.round_of(turn)}"):
             _paste(project, rows, turn)

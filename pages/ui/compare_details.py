@@ -11,7 +11,7 @@ import streamlit as st
 
 from pages.ui import cached, compare_matrix, compare_numbers, components, session, train_live
 from pages.ui.run_choice import Chosen
-from pages.ui.text import _, _n, device, model, note, number, percent, safe, translator
+from pages.ui.text import _, _n, device, model, number, percent, safe, translator
 from prolip_core import charts, comparison, csv_text, figure_files, i18n, loss_charts, metrics
 from prolip_core.metrics import Evaluation
 from prolip_core.types import Step
@@ -140,8 +140,6 @@ def training(chosen: Chosen) -> None:
     """The curve of the training, what should be known about it, and all of its settings."""
     result = chosen.run.result
     st.plotly_chart(_loss_chart(chosen), width="stretch", key="loss", config={"displaylogo": False})
-    for parts in result["notes"]:
-        st.info(note(i18n.note_of(parts)))
     table = pd.DataFrame(settings(chosen), columns=[_("Setting"), _("Value")])
     st.dataframe(table, hide_index=True, width="stretch", height="content", key="settings")
     with st.expander(_("The sentences that the model read")):

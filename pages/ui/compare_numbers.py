@@ -9,8 +9,8 @@ import streamlit as st
 from pages.ui import cached, components, photo_grid, session
 from pages.ui.photo_grid import Tile
 from pages.ui.run_choice import Chosen
-from pages.ui.text import _, _n, number, percent, safe, short
-from prolip_core import charts, storage
+from pages.ui.text import _, _n, note, number, percent, safe, short
+from prolip_core import charts, i18n, storage
 from prolip_core.comparison import Flip
 from prolip_core.metrics import Evaluation
 from prolip_core.types import Prediction
@@ -30,6 +30,8 @@ def show(chosen: Chosen) -> None:
         _difference(chosen),
         help=_("By the exact McNemar test on the photos that changed: p = {p}.", p=f"{chosen.compared.p:.2g}"),
     )
+    for parts in chosen.run.result["notes"]:
+        st.warning(note(i18n.note_of(parts)))
     drawn, data = cached.chart(("ranges", *chosen.key, session.language()), lambda: ranges(chosen))
     st.vega_lite_chart(data, drawn, width="stretch", key="ranges", theme=None)
 

@@ -48,21 +48,29 @@ def page_of(items: Sequence[T], *, key: str, size: int = PAGE_SIZE) -> Sequence[
     return items[(number - 1) * size : number * size]
 
 
-def undo_button(project_id: str, key: str) -> None:
-    """Takes the last change of photos or classes back; says which one that is."""
+def undo_button(project_id: str, key: str, *, of_classes: bool = False) -> None:
+    """Takes the last change back and says which one that is; on a page about photos only one of photos, on the page of the
+    classes only one of classes: nobody shall undo what is not in view."""
     kind = storage.undo.available(cached.database(), project_id)
     words = {
         "add": _("Photos were added"),
         "move": _("Photos were moved to another class"),
         "role": _("Photos were moved between training and test"),
         "exclude": _("Photos were excluded"),
-        "restore": _("Photos were included again"),
+        "restore": _("Photos were taken in again"),
         "delete": _("Photos were deleted"),
         "classes": _("Classes were changed"),
     }
-    if st.button(_("Undo"), key=key, disabled=kind is None, help=words.get(kind or "", _("There is nothing to undo."))):
+    explanation = words.get(kind or "", _("There is nothing to undo."))
+    is_elsewhere = kind is not None and (kind == "classes") != of_classes
+    if is_elsewhere:
+        where = registry.titles()["photos" if of_classes else "classes"]
+        explanation = _(
+            "The last change was another one: {what}. Undo it on the page “{page}”.", what=explanation, page=where
+        )
+    if st.button(_("Undo"), key=key, disabled=kind is None or is_elsewhere, help=explanation):
         storage.undo.take_back(cached.database(), project_id)
-        session.say_later(_("Undone: {what}", what=words.get(kind or "", "")))
+        session.say_later(_("Undone: {what}", what=explanation))
         st.rerun()
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 
 from pages.ui import cached, guards, session
-from pages.ui.text import _, _n, job_error, model, percent, safe
+from pages.ui.text import _, _n, job_error, model, note, percent, safe
 from prolip_core import charts, guide, likeness, storage
 from prolip_core.catalogue import STARTER
 from prolip_core.storage.records import ClassRow, Job, Project
@@ -29,7 +29,9 @@ def show(project: Project, classes: Sequence[ClassRow], templates: Sequence[str]
         ),
     )
     backbone = project.spec["backbone"]
-    all_readable = _unreadable(classes, str(backbone.get("language", "")))
+    unread = guide.unread_names(classes, str(backbone.get("language", "")))
+    if unread is not None:
+        st.warning(note(unread) + " " + _("Write them into the second column of the table."))
     twins = likeness.same_names([row.spec for row in classes])
     for first, second in twins[:SHOWN_WARNINGS]:
         st.error(
@@ -43,30 +45,11 @@ def show(project: Project, classes: Sequence[ClassRow], templates: Sequence[str]
     if len(classes) < guide.MIN_CLASSES:
         st.caption(_("Name at least two classes first."))
     elif not twins and templates:
-        _likeness(project, classes, templates, all_readable=all_readable)
+        _likeness(project, classes, templates, all_readable=unread is None)
 
 
 def _bold(row: ClassRow) -> str:
     return f"**{safe(row.display_name)}**"
-
-
-def _unreadable(classes: Sequence[ClassRow], language: str) -> bool:
-    """Warns of names in a language that the model does not read; whether there are none."""
-    found = likeness.unreadable_names([row.spec for row in classes], language)
-    if not found:
-        return True
-    names = ", ".join(safe(name) for _index, name in found[: 2 * SHOWN_WARNINGS])
-    st.warning(
-        _n(
-            "This model reads English only, and {count} name is not English: {names}. Write an English name for the model in "
-            "the second column of the table.",
-            "This model reads English only, and {count} names are not English: {names}. Write English names for the model in "
-            "the second column of the table.",
-            len(found),
-            names=names,
-        )
-    )
-    return False
 
 
 def _likeness(project: Project, classes: Sequence[ClassRow], templates: Sequence[str], *, all_readable: bool) -> None:

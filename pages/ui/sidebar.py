@@ -48,7 +48,13 @@ def step_states(project: Project) -> tuple[StepState, ...]:
         storage.runs.list_(db, project.id),
         storage.jobs.live(db, project.id),
         cached.fingerprint(project),
+        model_language(project),
     )
+
+
+def model_language(project: Project) -> str:
+    """What the project's model reads."""
+    return str(project.spec["backbone"].get("language", ""))
 
 
 def _link(step: guide.Step, state: StepState | None = None) -> None:

@@ -25,11 +25,11 @@ Change = Callable[[PilotSpec, Any], PilotSpec]
 """Puts what a widget holds into the choices."""
 
 
-def show(project: Project, *, disabled: bool) -> None:
-    """Draws the choices of the project. `disabled`: while a training runs."""
+def show(project: Project, *, disabled: bool) -> bool:
+    """Draws the choices of the project; gives whether one of them is not whole yet. `disabled`: while a training runs."""
     chosen = spec.from_dict(project.spec)
     with st.expander(_("Choices (you can leave them as they are)")):
-        _backbone(project.id, chosen.backbone, disabled)
+        is_whole = _backbone(project.id, chosen.backbone, disabled)
         left, right = st.columns(2)
         with left:
             _views(project.id, chosen.n_views, disabled)
@@ -44,6 +44,7 @@ def show(project: Project, *, disabled: bool) -> None:
             on_click=_reset,
             args=(project.id,),
         )
+    return not is_whole
 
 
 # Saved in callbacks, which run before the page: a click that comes together with a change finds it saved. Each of them saves the
@@ -109,7 +110,8 @@ def _seed(project_id: str, saved: int, disabled: bool) -> None:
     )
 
 
-def _backbone(project_id: str, chosen: BackboneSpec, disabled: bool) -> None:
+def _backbone(project_id: str, chosen: BackboneSpec, disabled: bool) -> bool:
+    """The model; gives whether what is shown is what is saved."""
     known = {spec_.name: spec_ for spec_ in catalogue.CATALOGUE}
     name = st.selectbox(
         _("Model"),
@@ -127,8 +129,7 @@ def _backbone(project_id: str, chosen: BackboneSpec, disabled: bool) -> None:
         ),
     )
     if name == OWN_MODEL:
-        _own_backbone(project_id, "" if chosen.name in known else chosen.name, disabled)
-        return
+        return _own_backbone(project_id, "" if chosen.name in known else chosen.name, disabled)
     backbone = known[name or catalogue.STARTER]
     speed = {"fast": _("fast on a CPU"), "medium": _("medium on a CPU"), "slow": _("slow on a CPU")}[backbone.speed]
     facts = [speed, _("class names in: {language}", language=_(backbone.language))]
@@ -138,10 +139,11 @@ def _backbone(project_id: str, chosen: BackboneSpec, disabled: bool) -> None:
     st.caption(_("Licence: {licence}", licence=_(backbone.licence)))
     if not backbone.commercial_use:
         st.warning(_("The licence of this model forbids commercial use, pilots in a company included."))
+    return True
 
 
-def _own_backbone(project_id: str, saved: str, disabled: bool) -> None:
-    """Any other model, by name; what is not one is not saved and told here."""
+def _own_backbone(project_id: str, saved: str, disabled: bool) -> bool:
+    """Any other model, by name; what is not one is not saved and told here. Gives whether it is one."""
 
     def change(current: PilotSpec, text: str) -> PilotSpec:
         with contextlib.suppress(UnknownBackboneError):
@@ -153,12 +155,15 @@ def _own_backbone(project_id: str, saved: str, disabled: bool) -> None:
         disabled=disabled,
         **_kept(project_id, f"own_backbone_{project_id}", saved, change),
     )
-    if text.strip():
-        try:
-            catalogue.parse(text.strip())
-        except UnknownBackboneError as problem:
-            reason, remedy = error(problem)
-            st.error(f"{reason} {remedy}")
+    if not text.strip():
+        return False
+    try:
+        catalogue.parse(text.strip())
+    except UnknownBackboneError as problem:
+        reason, remedy = error(problem)
+        st.error(f"{reason} {remedy}")
+        return False
+    return True
 
 
 def _device(project_id: str, chosen: str, disabled: bool) -> None:

@@ -226,7 +226,7 @@ def test_a_template_set_is_saved_and_the_very_sentences_are_shown(
 ) -> None:
     app = open_page(PAGE, project)
     assert app.code[0].value == "a photo of a nut."
-    app.radio(key=f"sentences_{project.id}").set_value("surface").run()
+    app.radio(key=f"sentences_{project.id}_en").set_value("surface").run()
     assert not app.exception
     saved = storage.projects.get(db, project.id)
     assert saved is not None
@@ -239,7 +239,7 @@ def test_a_template_set_is_saved_and_the_very_sentences_are_shown(
 
 def test_own_sentences_are_checked_line_by_line(db: Database, project: Project, open_page: OpenPage) -> None:
     app = open_page(PAGE, project)
-    app.radio(key=f"sentences_{project.id}").set_value("own").run()
+    app.radio(key=f"sentences_{project.id}_en").set_value("own").run()
     field = app.text_area(key=f"own_sentences_{project.id}")
     assert field.value == "a photo of a {}."
     field.set_value("a tray of {}.\n\nno place\n{} and {}").run()
@@ -260,7 +260,7 @@ def test_own_sentences_are_checked_line_by_line(db: Database, project: Project, 
 
 def test_no_sentence_at_all_is_not_saved(db: Database, project: Project, open_page: OpenPage) -> None:
     app = open_page(PAGE, project)
-    app.radio(key=f"sentences_{project.id}").set_value("own").run()
+    app.radio(key=f"sentences_{project.id}_en").set_value("own").run()
     app.text_area(key=f"own_sentences_{project.id}").set_value(" \n").run()
     assert "at least one sentence" in app.error[0].value
 
@@ -382,3 +382,28 @@ def test_a_project_that_is_gone_shows_the_way_back(db: Database, open_page: Open
     app = open_page(PAGE, project, language)
     assert not app.data_editor
     assert app.info
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_undo_leaves_photos_alone_on_the_page_of_the_classes(db: Database, open_page: OpenPage, language: str) -> None:
+    project = make_project(db, classes=("Nut", "Bolt"))
+    add_photos(db, project, 1)
+    app = open_page(PAGE, project, language)
+    assert app.button(key="undo_classes").disabled
+    assert {"en": "Photos", "ja": "写真"}[language] in app.button(key="undo_classes").help
+    while storage.undo.available(db, project.id) == "add":
+        storage.undo.take_back(db, project.id)
+    app.run()
+    assert not app.button(key="undo_classes").disabled
+
+
+def test_the_language_can_be_changed_to_and_fro(db: Database, app: AppTest, open_page: OpenPage) -> None:
+    project = make_project(db, classes=("Nut", "Bolt"))
+    open_page(PAGE, project)
+    for language in ("ja", "en", "ja"):
+        app.query_params["lang"] = language
+        app.run()
+        sets = app.radio[0]
+        sets.set_value(sets.options[1] if sets.value == sets.options[0] else sets.options[0])
+        app.run()
+        assert not app.exception and not app.error

@@ -408,7 +408,7 @@ def test_all_settings_and_notes_of_the_run(db: Database, project: Project, open_
     assert rows["Random number to start from"] == "7"
     assert rows["Stopped early"] == "no"
     assert rows["Version of torch"] == "2.0"
-    (said,) = [one.value for one in app.info if "No test photo" in one.value]
+    (said,) = [one.value for one in app.warning if "No test photo" in one.value]
     assert "![](" not in said
     assert len(app.main.get("plotly_chart")) == 1
 

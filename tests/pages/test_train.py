@@ -74,8 +74,10 @@ def test_a_model_that_does_not_exist_is_named_and_the_old_choice_kept(db: Databa
     saved = storage.projects.get(db, project.id)
     assert saved is not None and saved.spec["backbone"]["name"] == "starter"
 
-    app.button(key="start_training").click().run()
-    assert not app.exception
+    # Not with the old choice either, which is not what is seen.
+    assert app.button(key="start_training").disabled
+    app.text_input(key=f"own_backbone_{project.id}").set_value("ViT-B-32:openai").run()
+    assert not app.button(key="start_training").disabled
 
 
 def test_a_click_right_after_a_change_is_not_lost(db: Database, open_page: OpenPage) -> None:
@@ -196,3 +198,13 @@ def test_a_stop_with_nothing_to_keep_is_told(db: Database, open_page: OpenPage) 
     job = running(db, project)
     storage.jobs.finish(db, job.id, "stopped")
     assert "stopped before there was anything to keep" in shown(open_page(PAGE, project))
+
+
+def test_names_that_the_model_cannot_read_are_told_before_the_training(db: Database, open_page: OpenPage) -> None:
+    project = make_project(db, classes=("歯車", "Bolt"))
+    add_photos(db, project, 4)
+    app = open_page(PAGE, project)
+    assert "these names are not English: 歯車" in shown(app)
+    assert not app.button(key="start_training").disabled
+    steps = [link.proto.label for link in app.sidebar.get("page_link")]
+    assert "needs attention" in next(label for label in steps if label.startswith("Classes"))
