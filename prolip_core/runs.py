@@ -9,6 +9,7 @@ import csv
 import json
 import platform
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -22,9 +23,12 @@ from prolip_core.csv_text import cell
 from prolip_core.errors import RunError
 from prolip_core.metrics import Evaluation
 from prolip_core.pilot import PilotRun
-from prolip_core.types import ClassVectors, ImageSource, Note, Prediction, Projector, PromptSet
+from prolip_core.types import ClassVectors, ImageSource, Note, Prediction, Projector, PromptSet, Step
 
 FORMAT = 1
+MAX_HISTORY = 2000
+"""So many points of the training curve are kept: more than a screen has columns."""
+
 RESULT = "result.json"
 PROJECTOR = "projector.safetensors"
 PREDICTIONS = "predictions.csv"
@@ -192,7 +196,7 @@ def as_dict(run: PilotRun) -> dict[str, Any]:
             "support": _photo_list(run.split.support, names),
             "query": _photo_list(run.split.query, names),
         },
-        "history": [asdict(step) for step in run.trained.history],
+        "history": [asdict(step) for step in _thinned(run.trained.history)],
         "versions": {
             "prolip_studio": __version__,
             "python": platform.python_version(),
@@ -209,6 +213,13 @@ def answers_as_dict(run: PilotRun) -> dict[str, Any]:
         "zero_shot": [list(prediction.probabilities) for prediction in run.answers.zero_shot],
         "prolip": [list(prediction.probabilities) for prediction in run.answers.prolip],
     }
+
+
+def _thinned(history: Sequence[Step]) -> Sequence[Step]:
+    """At most MAX_HISTORY steps at even distances, the first and the last among them."""
+    if len(history) <= MAX_HISTORY:
+        return history
+    return [history[round(i * (len(history) - 1) / (MAX_HISTORY - 1))] for i in range(MAX_HISTORY)]
 
 
 def _note(note: Note) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from prolip_core.dataset import PhotoSet
 from prolip_core.errors import ProjectorMismatchError, RunError
 from prolip_core.pilot import PilotRun
 from prolip_core.prompts import make_class
+from prolip_core.types import Step
 from tests import fakes, image_factory
 
 CLASSES = ("=2+5", "washer, flat", "ボルト")
@@ -89,6 +90,13 @@ def test_the_result_has_every_key_with_the_value_of_the_run(saved: Path, run: Pi
     assert len(result["history"]) == len(run.trained.history)
     assert result["settings"]["backbone_sha256"] == run.backbone.fingerprint
     assert result["prompts"][2] == ["a photo of a ボルト."]
+
+
+def test_of_a_long_history_points_at_even_distances_are_written(run: PilotRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = [Step(n, 100, 1.0, 1.0, 0.0, 0.5, 0.1) for n in range(1, 42)]
+    long = replace(run, trained=replace(run.trained, history=tuple(steps)))
+    monkeypatch.setattr(runs, "MAX_HISTORY", 11)
+    assert [step["step"] for step in runs.as_dict(long)["history"]] == list(range(1, 42, 4))
 
 
 @pytest.mark.parametrize("method", ["zero_shot", "prolip"])

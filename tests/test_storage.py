@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import os
+import statistics
 import subprocess
 import sys
 import threading
@@ -633,15 +635,34 @@ def test_a_job_goes_to_one_worker_only(db: Database) -> None:
 def test_the_queue_is_first_come_first_served_for_each_device(db: Database) -> None:
     projects = [project_with(db)[0] for _ in range(3)]
     jobs = [storage.jobs.enqueue(db, project.id, "train", {}) for project in projects]
-    other = storage.jobs.enqueue(db, projects[0].id, "similarity", {}, device="cuda")
+    other = storage.jobs.enqueue(db, projects[0].id, "similarity", {}, key="o", device="cuda")
     assert [storage.jobs.ahead(db, job.id) for job in (*jobs, other)] == [0, 1, 2, 0]
     assert set(storage.jobs.waiting_devices(db)) == {"auto", "cuda"}
+    storage.jobs.enqueue(db, projects[0].id, "similarity", {}, key="k")
     taken = storage.jobs.claim(db, "w", ("auto",))
     assert taken is not None
     assert taken.id == jobs[0].id
     assert storage.jobs.ahead(db, jobs[2].id) == 2
     storage.jobs.finish(db, taken.id, "done")
     assert storage.jobs.ahead(db, jobs[2].id) == 1
+
+
+def test_the_queue_is_that_of_the_worker_and_names_alone_are_no_training(db: Database) -> None:
+    projects = [project_with(db)[0] for _ in range(4)]
+    first = storage.jobs.enqueue(db, projects[0].id, "train", {})
+    assert storage.jobs.claim(db, "auto", ("auto", "cpu")) is not None
+    storage.jobs.enqueue(db, projects[0].id, "similarity", {}, key="k")
+    on_cpu = storage.jobs.enqueue(db, projects[1].id, "sample", {}, device="cpu")
+    on_gpu = storage.jobs.enqueue(db, projects[2].id, "train", {}, device="cuda")
+    last = storage.jobs.enqueue(db, projects[3].id, "train", {})
+
+    def places() -> list[int]:
+        return [storage.jobs.ahead(db, job.id) for job in (first, on_cpu, on_gpu, last)]
+
+    storage.jobs.worker_beat(db, "auto", "cpu", ("cpu",))
+    assert places() == [0, 1, 0, 2]
+    storage.jobs.worker_beat(db, "auto", "cuda", ("cuda", "cpu"))
+    assert places() == [0, 0, 1, 2]
 
 
 def test_a_stop_ends_waiting_work_at_once_and_asks_running_work(db: Database) -> None:
@@ -687,9 +708,54 @@ def test_a_long_curve_is_thinned_with_its_end_kept(db: Database) -> None:
     storage.jobs.add_steps(db, job.id, [Step(n, 1000, 1 / n, 1 / n, 0.0, 0.5, n / 10) for n in range(1, 1001)])
     assert len(storage.jobs.steps(db, job.id)) == 1000
     thin = storage.jobs.steps(db, job.id, at_most=100)
-    assert len(thin) <= 101
-    assert thin[-1].step == 1000
+    assert 40 <= len(thin) <= 100
+    assert (thin[0].step, thin[-1].step) == (1, 1000)
     assert [step.step for step in storage.jobs.steps(db, job.id, after=998)] == [999, 1000]
+
+
+@pytest.mark.parametrize("end", ["finish", "run", "death"])
+def test_of_a_finished_training_a_bounded_curve_is_kept(db: Database, end: str) -> None:
+    project, _ = project_with(db)
+    count = 3 * storage.jobs.MAX_STEPS + 7
+    storage.jobs.enqueue(db, project.id, "train", {})
+    job = storage.jobs.claim(db, "auto", ("auto",))
+    assert job is not None
+    storage.jobs.add_steps(db, job.id, [Step(n, count, 1 / n, 1 / n, 0.0, 0.5, n / 10) for n in range(1, count + 1)])
+    storage.jobs.thin(db, job.id)
+    assert len(storage.jobs.steps(db, job.id)) == count  # it still runs
+    if end == "finish":
+        storage.jobs.finish(db, job.id, "stopped")
+    elif end == "death":
+        storage.jobs.fail_orphans(db, "auto", {})
+    else:
+        storage.runs.add(db, "r1", project.id, job.id, "f", RESULT, ANSWERS)
+        storage.jobs.thin(db, job.id)
+    kept = [step.step for step in storage.jobs.steps(db, job.id)]
+    assert storage.jobs.MAX_STEPS / 3 < len(kept) <= storage.jobs.MAX_STEPS
+    assert (kept[0], kept[-1]) == (1, count)
+    gaps = [second - first for first, second in itertools.pairwise(kept)]
+    assert max(gaps) == statistics.median(gaps)
+    shown = [step.step for step in storage.jobs.steps(db, job.id, at_most=400)]
+    assert 150 < len(shown) <= 400 and (shown[0], shown[-1]) == (1, count)
+    finished = storage.jobs.get(db, job.id)
+    assert finished is not None and finished.n_steps == count
+
+
+def test_of_the_comparisons_of_names_only_the_newest_are_kept(db: Database) -> None:
+    projects = [project_with(db)[0] for _ in range(2)]
+    training = storage.jobs.enqueue(db, projects[0].id, "train", {})
+    storage.jobs.finish(db, training.id, "failed")
+    count = 2 * storage.jobs.KEPT_SIMILARITIES
+    for number in range(count):
+        for project in projects:
+            job = storage.jobs.enqueue(db, project.id, "similarity", {}, key=f"{project.id[:4]}{number}")
+            storage.jobs.finish(db, job.id, "done", result={"matrix": [[1.0]]})
+    waiting = storage.jobs.enqueue(db, projects[0].id, "similarity", {}, key="waiting")
+    for project in projects:
+        found = [storage.jobs.find_done(db, "similarity", f"{project.id[:4]}{number}") for number in range(count)]
+        assert [one is not None for one in found] == [number >= count / 2 for number in range(count)]
+    assert storage.jobs.get(db, waiting.id) is not None
+    assert storage.jobs.get(db, training.id) is not None
 
 
 # -- deleting for good -----------------------------------------------------------------------------------------------

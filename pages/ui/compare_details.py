@@ -172,7 +172,7 @@ def settings(chosen: Chosen) -> list[tuple[str, str]]:
             _("Exact (recommended)") if result["solver"] == "exact" else _("As in the paper (Adam)"),
         ),
         ("λ", f"{result['lam']:.4g} ({translator().note(i18n.note_of(result['lam_note_parts']))})"),
-        (_("Steps"), number(len(result["history"]))),
+        (_("Steps"), number(result["history"][-1]["step"])),
         (_("Stopped early"), yes if chosen_settings["stopped_early"] else no),
         (_("Random number to start from"), number(chosen_settings["seed"])),
         (_("Sentence templates"), " · ".join(chosen_settings["templates"])),

@@ -9,7 +9,8 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy.orm import Session
 
 from prolip_core.storage.database import Database, now
 from prolip_core.storage.projects import live_row
@@ -18,6 +19,14 @@ from prolip_core.storage.schema import JobTable, StepTable, WorkerTable
 from prolip_core.types import Step
 
 SERVER = "server"
+MAX_STEPS = 2000
+"""So many points of the curve of a finished job are kept at most: `thin`."""
+
+KEPT_SIMILARITIES = 3
+"""So many finished comparisons of class names are kept for each project; each can be 200 × 200 numbers."""
+
+ALIVE_S = 15.0
+"""A worker that gave a sign of life so shortly ago is taken to live, where its lock cannot be asked."""
 
 
 def enqueue(
@@ -96,7 +105,7 @@ def find_done(db: Database, kind: JobKind, key: str) -> Job | None:
 
 
 def ahead(db: Database, job_id: str) -> int:
-    """How many jobs, of all projects, come before this one on the same device; 0 once it runs."""
+    """How many trainings (and samples), of all projects, come before this one at the same worker; 0 once it runs."""
     with db.read() as session:
         row = session.get(JobTable, job_id)
         if row is None or row.state != "queued":
@@ -106,7 +115,8 @@ def ahead(db: Database, job_id: str) -> int:
                 select(func.count())
                 .select_from(JobTable)
                 .where(
-                    JobTable.device == row.device,
+                    JobTable.device.in_(_served_with(session, row.device)),
+                    JobTable.kind.in_(("train", "sample")),
                     JobTable.state.in_(LIVE_STATES),
                     (JobTable.created_at < row.created_at)
                     | ((JobTable.created_at == row.created_at) & (JobTable.id < row.id)),
@@ -114,6 +124,14 @@ def ahead(db: Database, job_id: str) -> int:
             )
             or 0
         )
+
+
+def _served_with(session: Session, device: str) -> tuple[str, ...]:
+    """The devices whose jobs wait for the same worker: that for "auto" serves the device that it turned out to use, too."""
+    auto = session.get(WorkerTable, "auto")
+    if auto is None or not auto.used_device or (now() - auto.beat_at).total_seconds() > ALIVE_S:
+        return (device,)
+    return ("auto", auto.used_device) if device in ("auto", auto.used_device) else (device,)
 
 
 def waiting_devices(db: Database) -> tuple[str, ...]:
@@ -209,16 +227,40 @@ def add_steps(db: Database, job_id: str, steps: Sequence[Step]) -> None:
 
 
 def steps(db: Database, job_id: str, after: int = 0, *, at_most: int | None = None) -> tuple[Step, ...]:
-    """The points of the curve with a number above `after`, in order; with `at_most` evenly thinned out, the last one kept."""
+    """The points of the curve with a number above `after`, in order; with `at_most` evenly thinned out, first and last kept."""
     # Columns and not rows: a page asks for this every second.
     columns = [getattr(StepTable, one.name) for one in fields(Step)]
     with db.read() as session:
         query = select(*columns).where(StepTable.job_id == job_id, StepTable.step > after)
         if at_most is not None:
             last = session.scalar(select(func.max(StepTable.step)).where(StepTable.job_id == job_id)) or 0
-            stride = max(1, -(-(last - after) // at_most))
-            query = query.where((StepTable.step % stride == 0) | (StepTable.step == last))
+            query = query.where(_is_kept(after + 1, last, at_most))
         return tuple(Step(*row) for row in session.execute(query.order_by(StepTable.step)))
+
+
+def thin(db: Database, job_id: str) -> None:
+    """Removes points of a finished training's curve so that at most MAX_STEPS are left, evenly, first and last kept; `n_steps`
+    goes on telling how many steps there were. `finish` does it by itself."""
+    with db.write() as session:
+        row = session.get(JobTable, job_id)
+        if row is not None and row.state not in LIVE_STATES:
+            _thin(session, row)
+
+
+def _thin(session: Session, row: JobTable) -> None:
+    if row.n_steps > MAX_STEPS:
+        last = session.scalar(select(func.max(StepTable.step)).where(StepTable.job_id == row.id)) or 0
+        session.execute(delete(StepTable).where(StepTable.job_id == row.id, ~_is_kept(1, last, MAX_STEPS)))
+
+
+def _is_kept(first: int, last: int, at_most: int) -> ColumnElement[bool]:
+    """Every so many steps one, so that at most `at_most` are left. The distance is a power of two: what is thinned out a second
+    time keeps points of the first."""
+    room = max(1, at_most - 2)
+    stride = 1
+    while (last - first + 1) / stride > room:
+        stride *= 2
+    return (StepTable.step % stride == 0) | StepTable.step.in_((first, last))
 
 
 def finish(
@@ -238,6 +280,21 @@ def finish(
         row.result = None if result is None else dict(result)
         row.error = None if error is None else dict(error)
         row.version += 1
+        _thin(session, row)
+        if row.kind == "similarity":
+            session.flush()
+            _forget_similarities(session, row.project_id)
+
+
+def _forget_similarities(session: Session, project_id: str) -> None:
+    """Keeps the newest finished ones of the project."""
+    over = (
+        select(JobTable.id)
+        .where(JobTable.project_id == project_id, JobTable.kind == "similarity", JobTable.state.not_in(LIVE_STATES))
+        .order_by(JobTable.finished_at.desc(), JobTable.id)
+        .offset(KEPT_SIMILARITIES)
+    )
+    session.execute(delete(JobTable).where(JobTable.id.in_(session.scalars(over).all())))
 
 
 def fail_orphans(db: Database, worker: str, error: Mapping[str, Any]) -> int:
@@ -248,6 +305,7 @@ def fail_orphans(db: Database, worker: str, error: Mapping[str, Any]) -> int:
             row.state = "stopped" if row.stop_requests else "failed"
             row.error, row.finished_at = dict(error) if row.state == "failed" else None, now()
             row.version += 1
+            _thin(session, row)
         return len(rows)
 
 
