@@ -11,7 +11,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,25 +25,40 @@ from prolip_core.storage import Database
 from prolip_core.types import Note
 
 CHECK_EVERY_S = 1.0
-START_TIME_S = 5.0
-"""A process that was started gets this long to take its lock before another one may be started."""
+START_TIME_S = 60.0
+"""A process that was started gets this long to take its lock; then it is ended."""
 
-QUICK_DEATH_S = 20.0
-MAX_QUICK_DEATHS = 3
-"""After so many workers that died within QUICK_DEATH_S, waiting jobs are told so instead of waiting for ever."""
+SETTLED_S = 20.0
+"""A worker that has come through its start and then lived this long is no failure, whatever ends it."""
+
+MAX_FAILURES = 3
+BACK_OFF_S = 60.0
+"""After MAX_FAILURES workers in a row that failed, waiting jobs are told so instead of waiting for ever, and the next one is
+started only so long after the last has died."""
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Started:
+    """A worker process; `clock_s` is for its age, `moment` for comparing with what it writes into the database."""
+
+    process: subprocess.Popen[bytes]
+    clock_s: float
+    moment: datetime
 
 
 class Supervisor:
     """Watches from a thread of its own. `stop` leaves the workers alive: they finish their job."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, clock: Callable[[], float] = time.monotonic) -> None:
         self._db = db
+        self._clock = clock
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True, name="supervisor")
-        self._started: dict[str, tuple[subprocess.Popen[bytes], float]] = {}
-        self._quick_deaths: dict[str, int] = {}
+        self._started: dict[str, _Started] = {}
+        self._failures: dict[str, int] = {}
+        self._died_at: dict[str, float] = {}
 
     def start(self) -> None:
         self._thread.start()
@@ -56,6 +73,8 @@ class Supervisor:
                 self.check()
             except (StorageError, OSError):
                 _log.warning("the workers cannot be looked after", exc_info=True)
+            except Exception:  # noqa: BLE001 - the last line of defence: without this thread no job would ever begin again
+                _log.exception("unexpected error while looking after the workers")
             self._stopping.wait(CHECK_EVERY_S)
 
     def check(self) -> None:
@@ -67,24 +86,47 @@ class Supervisor:
 
     def _wanted(self) -> tuple[str, ...]:
         """Devices that waiting jobs ask for and that the worker for "auto" does not serve anyway."""
-        served = {worker.used_device for worker in storage.jobs.workers(self._db) if worker.device == "auto"}
-        return tuple(device for device in storage.jobs.waiting_devices(self._db) if device not in served)
+        waiting = storage.jobs.waiting_devices(self._db)
+        if self._has_failed("auto"):
+            return waiting  # it serves nobody now, whatever its last sign of life says
+        used = next((row.used_device for row in storage.jobs.workers(self._db) if row.device == "auto"), "")
+        # While it starts, nobody knows which device it will serve; it also refuses jobs for one that is not there.
+        return tuple(device for device in waiting if device != used) if used else ()
+
+    def _has_failed(self, device: str) -> bool:
+        return self._failures.get(device, 0) >= MAX_FAILURES
 
     def _replace(self, device: str) -> None:
         """Nobody holds the device's lock: the last worker has died, has left, or was never there."""
-        process, started_at = self._started.get(device, (None, 0.0))
-        age_s = time.monotonic() - started_at
-        if process is not None and process.poll() is None and age_s < START_TIME_S:
-            return  # still on its way to the lock
+        started = self._started.get(device)
+        if started is not None and started.process.poll() is None:
+            if self._clock() - started.clock_s < START_TIME_S:
+                return  # still on its way to the lock
+            started.process.kill()
+            started.process.wait()
         storage.jobs.fail_orphans(self._db, device, error_as_dict(died()))
-        if process is not None and process.poll() not in (None, 0):
-            quick = age_s < QUICK_DEATH_S
-            self._quick_deaths[device] = self._quick_deaths.get(device, 0) + 1 if quick else 0
-            if self._quick_deaths[device] >= MAX_QUICK_DEATHS:
-                storage.jobs.fail_waiting(self._db, device, error_as_dict(_cannot_start()))
-                if age_s < QUICK_DEATH_S * 3:
-                    return  # not again and again at full speed
-        self._started[device] = (_start(device), time.monotonic())
+        if started is not None:
+            self._count(device, started)
+            del self._started[device]
+        if self._has_failed(device):
+            storage.jobs.fail_waiting(self._db, device, error_as_dict(_cannot_start()))
+            if self._clock() - self._died_at[device] < BACK_OFF_S:
+                return  # not again and again at full speed
+        self._started[device] = _Started(_start(device), self._clock(), datetime.now(UTC))
+
+    def _count(self, device: str, ended: _Started) -> None:
+        """Whether the end of this worker is one more failure in a row. It may take any time to fail: what tells is whether it
+        came so far as to name its device."""
+        has_started = any(
+            row.device == device and row.used_device and row.beat_at >= ended.moment
+            for row in storage.jobs.workers(self._db)
+        )
+        has_left = ended.process.poll() == 0  # idle, or for a stop that nothing else would have honoured
+        if has_started and (has_left or self._clock() - ended.clock_s >= SETTLED_S):
+            self._failures[device] = 0
+        elif not has_left:
+            self._failures[device] = self._failures.get(device, 0) + 1
+            self._died_at[device] = self._clock()
 
 
 def is_alive(device: str) -> bool:

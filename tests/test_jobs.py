@@ -133,6 +133,7 @@ def test_jobs_of_a_device_are_not_left_to_an_automatic_worker_that_is_dead(db: D
     for _ in range(jobs.MAX_FAILURES):
         world.of("auto")[-1].code = 1
         world.supervisor.check()
+    world.supervisor.check()
     assert len(world.of("cpu")) == 1
     for _ in range(jobs.MAX_FAILURES):
         world.of("cpu")[-1].code = 1
