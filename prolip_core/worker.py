@@ -33,8 +33,8 @@ PURGE_EVERY_S = 30.0
 STOP_WITHIN_S = 0.7
 """So long a stop may stay without effect outside the training itself; then the process ends, and the server starts another."""
 
-STOP_WITHIN_FIT_S = 5.0
-"""… during the training, whose next step keeps the best so far."""
+STOP_WITHIN_FIT_S = 3.0
+"""… during the training, whose next step keeps the best so far: worth waiting for where a single step is that long."""
 
 LEAVE_WITHOUT_SERVER_S = 60.0
 LEAVE_WHEN_IDLE_S = 600.0
@@ -70,14 +70,21 @@ class Worker:
         # Only now: the imports take seconds, and the server shall see a worker at once.
         from prolip_core import devices, job_work
 
-        self._present = devices.present()
-        self._used_device = devices.choose(self._device).torch_device.type
+        present = devices.present()
+        try:
+            used_device = devices.choose(self._device).torch_device.type
+        except ProLIPError as error:
+            storage.jobs.fail_waiting(self._db, self._device, jobs.error_as_dict(error))
+            return
         warm = job_work.WarmBackbone()
         job_work.warm_up(warm, self._device)
+        # Only now: the server takes a worker that names its device for one that has come through its start.
+        self._present, self._used_device = present, used_device
         if hasattr(os, "nice"):
             os.nice(5)  # from now on clicks come first where there are few cores
         purged_at = 0.0
         while True:
+            self._refuse_absent()
             job = storage.jobs.claim(self._db, self._device, self._serves())
             if job is not None:
                 self._work(job, warm)
@@ -93,6 +100,17 @@ class Worker:
     def _serves(self) -> tuple[str, ...]:
         """The devices whose jobs it takes: its own, and the one that "auto" turned out to be."""
         return tuple(dict.fromkeys((self._device, self._used_device)))
+
+    def _refuse_absent(self) -> None:
+        """Jobs for a device that this computer does not have are told so at once, not by a worker that tries to start."""
+        from prolip_core import devices
+
+        for device in storage.jobs.waiting_devices(self._db):
+            if device not in self._serves():
+                try:
+                    devices.choose(device)
+                except ProLIPError as error:
+                    storage.jobs.fail_waiting(self._db, device, jobs.error_as_dict(error))
 
     def _work(self, job: Job, warm: Any) -> None:
         from prolip_core import job_work
@@ -147,6 +165,8 @@ class Worker:
                         os._exit(0)
             except StorageError:
                 _log.warning("the watchdog cannot reach the database", exc_info=True)
+            except Exception:  # noqa: BLE001 - the last line of defence: without this thread no stop would be sure any more
+                _log.exception("unexpected error of the watchdog")
             time.sleep(WATCH_EVERY_S)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,13 +13,14 @@ from typing import Any
 
 import pytest
 
-from prolip_core import config, i18n, jobs, runs, spec, storage, uploads
+from prolip_core import config, i18n, jobs, runs, sample_photos, spec, storage, uploads, worker
 from prolip_core.content_store import ContentStore, ThumbnailStore
 from prolip_core.spec import FitConfig, PilotSpec
 from prolip_core.storage import Database
 from prolip_core.storage.records import ClassRow, Job
 from prolip_core.uploads import UploadFile
 from tests import fakes
+from tests.conftest import REPOSITORY
 
 PATIENCE_S = 120
 COLOURS = ("bolt", "nut", "washer")
@@ -34,8 +37,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (folder / "cache" / "sample" / "classes.csv").touch()
     yield folder
     patch.setenv("PROLIP_HOME", str(folder))
-    for worker in storage.jobs.workers(storage.open_database()):
-        _kill(worker.pid)
+    for row in storage.jobs.workers(storage.open_database()):
+        _kill(row.pid)
     patch.undo()
 
 
@@ -178,15 +181,15 @@ def test_a_killed_worker_is_noticed_its_job_fails_and_the_next_one_runs(
     project_id = project_of(db, tmp_path)
     job = enqueue(db, project_id, fit=ENDLESS)
     wait(db, job, lambda now: now.n_steps > 0)
-    (worker,) = [one for one in storage.jobs.workers(db) if one.device == "auto"]
-    _kill(worker.pid)
+    (before,) = [one for one in storage.jobs.workers(db) if one.device == "auto"]
+    _kill(before.pid)
     job = wait(db, job)
     assert job.state == "failed"
     assert job.error is not None and "ended unexpectedly" in job.error["message"]
     assert storage.runs.list_(db, project_id) == ()
     assert wait(db, enqueue(db, project_id)).state == "done"
     (after,) = [one for one in storage.jobs.workers(db) if one.device == "auto"]
-    assert after.pid != worker.pid
+    assert after.pid != before.pid
 
 
 def test_a_training_outlives_the_server(db: Database, tmp_path: Path) -> None:
@@ -226,27 +229,76 @@ def test_a_second_worker_for_the_same_device_leaves_at_once(db: Database, superv
     wait_until = time.monotonic() + PATIENCE_S
     while not jobs.is_alive("auto") and time.monotonic() < wait_until:
         time.sleep(0.1)
-    from prolip_core import worker
-
     assert worker.main(["--device", "auto"]) == 0
 
 
-def test_a_worker_that_cannot_be_started_is_told_to_the_waiting_jobs(
-    db: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+IGNORES_STOPS = """
+import sys, time
+from prolip_core import job_work, worker
+
+def train(db, job, control, warm):
+    control.enter(sys.argv[1])
+    time.sleep(600)
+
+job_work.train = train
+job_work.warm_up = lambda warm, device: None
+raise SystemExit(worker.main(["--device", "cpu"]))
+"""
+
+
+@pytest.mark.parametrize("stage", ["features", "fit"])
+def test_work_that_honours_no_stop_is_ended_with_its_process(stage: str) -> None:
+    db = storage.open_database()
+    (config.cache_folder() / "sample").mkdir(parents=True)
+    (config.cache_folder() / "sample" / "classes.csv").touch()
     project = storage.projects.create(db, "x", spec.as_dict(PilotSpec()))
-    job = storage.jobs.enqueue(db, project.id, "train", {}, device="cuda:9")
-    keeper = jobs.Supervisor(db)
+    job = storage.jobs.enqueue(db, project.id, "train", {}, device="cpu")
+    process = subprocess.Popen([sys.executable, "-c", IGNORES_STOPS, stage], cwd=REPOSITORY)
+    try:
+        wait(db, job, lambda now: now.stage == stage)
+        storage.jobs.request_stop(db, job.id)
+        assert wait(db, job).state == "stopped"
+        assert process.wait(PATIENCE_S) == 0
+    finally:
+        process.kill()
+        process.wait()
+    assert not jobs.is_alive("cpu")
 
-    class Dead:
-        def poll(self) -> int:
-            return 1
 
-    monkeypatch.setattr(jobs, "_start", lambda device: Dead())
-    monkeypatch.setattr(jobs, "is_alive", lambda device: device == "auto")
-    for _ in range(jobs.MAX_QUICK_DEATHS + 2):
-        keeper.check()
+def test_a_job_for_a_device_that_is_not_there_is_told_so_at_once(db: Database, supervisor: jobs.Supervisor) -> None:
+    project = storage.projects.create(db, "x", spec.as_dict(PilotSpec()))
+    job = wait(db, storage.jobs.enqueue(db, project.id, "train", {}, device="cuda:99"))
+    assert job.state == "failed"
+    assert job.error is not None and "is not there on this computer" in job.error["message"]
+    assert job.error["remedy"] == "Use auto or cpu instead."
+
+
+def test_a_worker_for_a_device_that_is_not_there_tells_its_jobs_so_and_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    db = storage.open_database()
+    project = storage.projects.create(db, "x", spec.as_dict(PilotSpec()))
+    job = storage.jobs.enqueue(db, project.id, "train", {}, device="cuda:99")
+    monkeypatch.setattr(worker.Worker, "_watch", lambda self: None)
+    monkeypatch.setattr(sample_photos, "are_ready", lambda: True)
+    assert worker.main(["--device", "cuda:99"]) == 0
     failed = storage.jobs.get(db, job.id)
     assert failed is not None
-    assert failed.state == "failed"
-    assert failed.error is not None and "cannot be started" in failed.error["message"]
+    assert failed.error is not None and "is not there on this computer" in failed.error["message"]
+
+
+def test_the_watchdog_goes_on_after_an_error_that_nobody_thought_of(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Enough(BaseException):
+        """Ends the endless loop."""
+
+    beats = []
+
+    def beat(*_args: object) -> None:
+        beats.append(1)
+        raise KeyError("x") if len(beats) == 1 else Enough
+
+    monkeypatch.setattr(storage.jobs, "worker_beat", beat)
+    monkeypatch.setattr(worker, "WATCH_EVERY_S", 0)
+    with pytest.raises(Enough):
+        worker.Worker(storage.open_database(), "cpu")._watch()
+    assert "unexpected error of the watchdog" in caplog.text
