@@ -1,7 +1,7 @@
 """What ties a running job to the database: progress and curve out, stop requests in.
 
-A stop request is used up by the first part of the work that ends because of it: one during the training keeps the best so far, a
-second one then ends the measuring too.
+A stop request is used up by the first part of the work that ends because of it. One during the training ends that alone: the best
+so far is kept, and measured in a stage of its own (`MEASURE_KEPT`). A second one, then, ends the measuring and discards it all.
 """
 
 from __future__ import annotations
@@ -10,12 +10,15 @@ import threading
 import time
 
 from prolip_core import storage
+from prolip_core.errors import Cancelled
 from prolip_core.storage import Database
 from prolip_core.types import Progress, Step
 
 PROGRESS_EVERY_S = 0.25
 STEPS_EVERY_S = 0.3
 FIT = "fit"
+MEASURE_KEPT = "measure_kept"
+_CANCELLED = "Stopped; nothing was saved."
 
 
 class JobControl:
@@ -29,6 +32,8 @@ class JobControl:
         self._asked = 0
         self._used = 0
         self._asked_at: float | None = None
+        self._is_kept = False
+        self._is_discarded = False
         self._written_at = 0.0
         self._steps: list[Step] = []
         self._steps_at = time.monotonic()
@@ -51,6 +56,17 @@ class JobControl:
             self._used, self._asked_at = self._asked, None
             return True
 
+    def obey(self) -> None:
+        """Raises Cancelled if a stop was asked for."""
+        if self.take_stop():
+            raise Cancelled(_CANCELLED)
+
+    def end_if_discarded(self) -> None:
+        """Raises Cancelled if a stop was asked for after one had kept the best so far. The engine itself would still report the
+        repeats of a cross-validation that are whole, which is not what such a stop is said to do."""
+        if self._is_discarded or (self._is_kept and self.take_stop()):
+            raise Cancelled(_CANCELLED)
+
     def enter(self, stage: str, used_device: str | None = None) -> None:
         """The job has come to another stage."""
         self._flush()
@@ -60,32 +76,44 @@ class JobControl:
 
     def progress(self, progress: Progress) -> bool:
         """For `on_progress` of the engine."""
+        stage = MEASURE_KEPT if self._is_kept else progress.stage
         is_last = progress.done >= progress.total
-        is_new = progress.stage != self.stage
+        is_new = stage != self.stage
         if is_new:
             self._flush()
-            self.stage = progress.stage
+            self.stage = stage
         if is_new or is_last or time.monotonic() - self._written_at >= PROGRESS_EVERY_S:
             self._written_at = time.monotonic()
             storage.jobs.set_progress(
                 self._db,
                 self.job_id,
-                progress.stage,
+                stage,
                 progress.done,
                 progress.total,
                 progress.per_second,
                 progress.left_s,
             )
-        return self.take_stop()
+        is_over = self.take_stop()
+        self._is_discarded = self._is_discarded or (is_over and self._is_kept)
+        return is_over
+
+    def progress_or_end(self, progress: Progress) -> None:
+        """For work that ends by an error alone: raises Cancelled if a stop was asked for."""
+        if self.progress(progress):
+            raise Cancelled(_CANCELLED)
 
     def step(self, step: Step) -> bool:
-        """For `on_step` of the engine."""
+        """For `on_step` of the engine, which keeps the best so far where this gives True."""
         if self.stage != FIT:
             self.enter(FIT)
         self._steps.append(step)
         if time.monotonic() - self._steps_at >= STEPS_EVERY_S:
             self._flush()
-        return self.take_stop()
+        if not self.take_stop():
+            return False
+        self._is_kept = True
+        self.enter(MEASURE_KEPT)
+        return True
 
     def _flush(self) -> None:
         storage.jobs.add_steps(self._db, self.job_id, self._steps)

@@ -11,15 +11,13 @@ from prolip_core import backbones, config, devices, pilot, prompts, runs, sample
 from prolip_core.backbones import Backbone
 from prolip_core.content_store import ContentStore, ThumbnailStore
 from prolip_core.dataset import PhotoSet
-from prolip_core.errors import Cancelled, DatasetError
+from prolip_core.errors import DatasetError
 from prolip_core.job_control import JobControl
 from prolip_core.spec import PilotSpec
 from prolip_core.storage import Database
 from prolip_core.storage.records import ClassRow, Job, Role
 from prolip_core.types import ClassSpec, LabelledImage, Progress
 from prolip_core.uploads import UploadFile
-
-_CANCELLED = "Stopped; nothing was saved."
 
 
 class WarmBackbone:
@@ -52,12 +50,11 @@ def train(db: Database, job: Job, control: JobControl, warm: WarmBackbone) -> No
     Raises the errors of the engine (ProLIPError); then nothing of the run is left.
     """
     choices = spec.from_dict(job.payload["spec"])
-    photos, fingerprint = photo_set(db, job.project_id)
+    photos, fingerprint = photo_set(db, job.project_id, job.payload["spec"])
     pilot.check(choices)
     control.enter("load")
     backbone = warm.get(choices)
-    if control.take_stop():
-        raise Cancelled(_CANCELLED)
+    control.obey()
     control.enter("features", used_device=backbone.device.title)
     run = pilot.run(
         choices,
@@ -67,12 +64,14 @@ def train(db: Database, job: Job, control: JobControl, warm: WarmBackbone) -> No
         on_step=control.step,
         backbone=backbone,
     )
+    control.end_if_discarded()
     control.enter("save")
     run_id = uuid.uuid4().hex
     # Files first: a process that dies in between leaves a folder that nobody points to, and `purge` removes that.
     runs.save(run, config.run_folder() / run_id)
     control.close()
     storage.runs.add(db, run_id, job.project_id, job.id, fingerprint, runs.as_dict(run), runs.answers_as_dict(run))
+    storage.jobs.thin(db, job.id)
 
 
 def make_sample(db: Database, job: Job, control: JobControl, warm: WarmBackbone) -> None:
@@ -83,8 +82,7 @@ def make_sample(db: Database, job: Job, control: JobControl, warm: WarmBackbone)
         rows = [ClassRow(None, one.display_name, one.prompt_names) for one in sample.class_specs(language)]
 
         def report(done: int, total: int) -> None:
-            if control.progress(Progress("sample", done, 2 * total, 0.0, None)):
-                raise Cancelled(_CANCELLED)
+            control.progress_or_end(Progress("sample", done, 2 * total, 0.0, None))
 
         folder = sample_photos.ready(report)
         classes = storage.classes.save(db, job.project_id, rows)
@@ -106,10 +104,13 @@ def similarity(job: Job, control: JobControl, warm: WarmBackbone) -> Mapping[str
     }
 
 
-def photo_set(db: Database, project_id: str) -> tuple[PhotoSet, str]:
-    """The project's photos as the engine takes them, and the fingerprint of that very state. Raises DatasetError."""
+def photo_set(db: Database, project_id: str, choices: Mapping[str, Any] | None = None) -> tuple[PhotoSet, str]:
+    """The project's photos as the engine takes them, and the fingerprint of that very state. Raises DatasetError.
+
+    choices: those of the training, which the project may have changed since; None for those it has now.
+    """
     with db.read() as session:
-        fingerprint = storage.photos.read_fingerprint(session, project_id)
+        fingerprint = storage.photos.read_fingerprint(session, project_id, choices)
         photos = storage.photos.read(session, project_id, include_excluded=False)
         classes = storage.classes.read(session, project_id)
     label_of = {row.id: label for label, row in enumerate(classes)}
@@ -150,7 +151,7 @@ def _import_sample(
     for one in uploads.check(files, *stores):
         if one.photo is not None:
             placed.append(one.photo)
-        control.progress(Progress("sample", len(files) + one.done, 2 * len(files), 0.0, None))
+        control.progress_or_end(Progress("sample", len(files) + one.done, 2 * len(files), 0.0, None))
     for label, name in enumerate(sample.CLASS_NAMES):
         roles: tuple[Role, ...] = ("train", "test")
         for role in roles:

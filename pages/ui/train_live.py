@@ -71,6 +71,7 @@ def _stage(job: Job) -> str:
         "features": _("Reading the photos"),
         "lambda": _("Choosing how far the model may move (λ)"),
         "fit": _("Fine-tuning"),
+        "measure_kept": _("Measuring what was kept"),
         "cross_validation": _("Measuring by cross-validation"),
         "save": _("Saving"),
     }.get(job.stage, _("Preparing"))
@@ -86,15 +87,17 @@ def _amount(job: Job) -> str:
 
 
 def _stop(job: Job) -> None:
-    asked = job.stop_requests > 0
+    asked, is_kept = job.stop_requests > 0, job.stage == "measure_kept"
     st.button(
         _("Stop"),
         key=f"stop_{job.id}",
-        disabled=asked and job.stage != "cross_validation",
+        disabled=asked and not is_kept,
         on_click=storage.jobs.request_stop,
         args=(cached.database(), job.id),
     )
-    if asked:
+    if is_kept:
+        st.caption(_("The best state so far is kept. Stop once more to discard it instead of measuring it."))
+    elif asked:
         st.caption(_("Stopping …"))
     elif job.stage == "fit":
         st.caption(_("Stop keeps the best state so far and measures it."))

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -167,8 +168,8 @@ def fingerprint(db: Database, project_id: str) -> str:
         return read_fingerprint(session, project_id)
 
 
-def read_fingerprint(session: Session, project_id: str) -> str:
-    """`fingerprint` inside a session that is already open."""
+def read_fingerprint(session: Session, project_id: str, spec: Mapping[str, Any] | None = None) -> str:
+    """`fingerprint` inside a session that is already open. spec: choices to take instead of those that the project has now."""
     project = live_row(session, project_id)
     classes = session.scalars(
         select(ClassTable)
@@ -183,7 +184,7 @@ def read_fingerprint(session: Session, project_id: str) -> str:
     )
     content = {
         "classes": [[row.display_name, row.prompt_names] for row in classes],
-        "templates": project.spec.get("templates"),
+        "templates": (project.spec if spec is None else spec).get("templates"),
         "photos": sorted(
             [image_id, position[class_id], role] for image_id, class_id, role in photos if class_id in position
         ),

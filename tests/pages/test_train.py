@@ -89,6 +89,14 @@ def test_a_running_training_shows_stage_curve_and_stop(db: Database, open_page: 
     stopping = storage.jobs.get(db, job.id)
     assert stopping is not None and stopping.stop_requests == 1
     assert "Stopping …" in shown(app)
+    assert app.button(key=f"stop_{job.id}").disabled
+    storage.jobs.set_progress(db, job.id, "measure_kept", 2, 15)
+    app.run()
+    assert "Measuring what was kept" in shown(app)
+    assert "Stop once more to discard it" in shown(app)
+    app.button(key=f"stop_{job.id}").click().run()
+    discarding = storage.jobs.get(db, job.id)
+    assert discarding is not None and discarding.stop_requests == 2
 
 
 def test_the_place_in_the_queue_is_told(db: Database, open_page: OpenPage) -> None:
