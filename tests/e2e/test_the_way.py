@@ -3,20 +3,73 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from prolip_core import storage
+from prolip_core import config, spec, storage
+from prolip_core.spec import FitConfig
+from prolip_core.storage import Database
+from prolip_core.storage.records import Job
 from tests import image_factory
 from tests.conftest import development_photos
 from tests.e2e.conftest import PATIENCE_MS, STEPS, Server, Tab
 from tests.pages.conftest import add_photos, make_project
 
 NewTab = Callable[..., Tab]
+ENDLESS = FitConfig("adam", "1/N", learning_rate=1e-6, epochs=100_000)
+
+
+@pytest.fixture
+def served(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    """The database behind the server, to see what really happened."""
+    monkeypatch.setenv("PROLIP_HOME", str(server.home))
+    database = storage.open_database()
+    yield database
+    database.close()
+
+
+def _project_of(tab: Tab) -> str:
+    found = re.search(r"project=(\w+)", tab.page.url)
+    assert found is not None
+    return found[1]
+
+
+def _make_endless(db: Database, project_id: str) -> None:
+    """The project's next training goes on until it is stopped. For a tab that has not drawn the choices yet."""
+    project = storage.projects.get(db, project_id)
+    assert project is not None
+    choices = replace(spec.from_dict(project.spec), fit=ENDLESS)
+    storage.projects.set_spec(db, project_id, spec.as_dict(choices))
+
+
+def _wait_for_job(db: Database, project_id: str, until: Callable[[Job], bool]) -> Job:
+    end = time.monotonic() + PATIENCE_MS / 1000
+    while True:
+        job = storage.jobs.latest(db, project_id)
+        if job is not None and until(job):
+            return job
+        assert time.monotonic() < end, job
+        time.sleep(0.05)
+
+
+def _click_cell_and_see_its_photos(tab: Tab, db: Database, true: int, answer: int) -> int:
+    """In the matrix of the newest run's ProLIP; the photos shown are those of the cell, no other. How many they are."""
+    run = storage.runs.load(db, storage.runs.list_(db, _project_of(tab))[0].id)
+    in_cell = [one.image_id for one in run.prolip if (one.label, one.predicted) == (true, answer)]
+    matrix = tab.page.locator("[data-testid=stVegaLiteChart]").nth(1)
+    matrix.locator("g.mark-rect path").nth(true * len(run.class_names) + answer).click()
+    tab.settle()
+    photos = tab.page.locator(".photo")
+    expect(photos).to_have_count(len(in_cell), timeout=PATIENCE_MS)
+    names = sorted(run.filenames[image_id] for image_id in in_cell)
+    assert sorted(photo.get_attribute("title") or "" for photo in photos.all()) == names
+    return len(in_cell)
 
 
 @pytest.mark.parametrize("step", STEPS[1:])
@@ -38,7 +91,7 @@ def test_a_page_asked_first_on_a_fresh_server_is_never_shown_without_the_app(
         fresh.end()
 
 
-def test_the_sample_in_english_from_one_click_to_the_photos_of_a_cell(new_tab: NewTab) -> None:
+def test_the_sample_in_english_from_one_click_to_the_photos_of_a_cell(new_tab: NewTab, served: Database) -> None:
     tab = new_tab("en-US")
     tab.open()
     tab.see("Will a few photos be enough to recognise your products?")
@@ -51,14 +104,12 @@ def test_the_sample_in_english_from_one_click_to_the_photos_of_a_cell(new_tab: N
     assert len(found) == 2 and int(found[1]) > int(found[0])
     assert "very unlikely to be luck" in tab.words()
 
-    matrix = tab.page.locator("[data-testid=stVegaLiteChart]").nth(1)
-    matrix.locator("g.mark-rect path").nth(5).click()  # row 1, column 0 of 5
-    tab.settle()
+    count = _click_cell_and_see_its_photos(tab, served, 1, 0)
     tab.see("were answered as")
     text = tab.page.get_by_text(re.compile(r"photos? of .* (was|were) answered as")).inner_text()
     assert "Nut" in text and "Bolt" in text
-    count = int(re.match(r"(\d+)", text)[1])  # type: ignore[index]
-    assert tab.page.locator(".photo .tick").count() == count
+    assert text.startswith(f"{count} ")
+    assert tab.page.locator(".photo .tick").count() == count > 0
 
     # A photo that is excluded right there makes the numbers stale.
     tab.page.locator(".photo .picture").first.click()
@@ -66,7 +117,7 @@ def test_the_sample_in_english_from_one_click_to_the_photos_of_a_cell(new_tab: N
     tab.see("were changed since this training")
 
 
-def test_an_own_project_in_japanese(new_tab: NewTab, server: Server, tmp_path: Path) -> None:
+def test_an_own_project_in_japanese(new_tab: NewTab, served: Database, tmp_path: Path) -> None:
     source = development_photos("clothing")
     folder = _folder_of(source, tmp_path / "服", {"dress": "ワンピース", "shoes": "靴", "hat": "帽子"}, per_class=8)
     tab = new_tab("ja-JP")
@@ -84,7 +135,9 @@ def test_an_own_project_in_japanese(new_tab: NewTab, server: Server, tmp_path: P
     tab.see("新しい種類")
     words = tab.words()
     assert "24 枚を追加" in words  # 23 JPEG and one HEIC, the hidden file passed over in silence
-    assert "broken.jpg" not in words or "壊れて" in words
+    assert "1 個のファイルは使えませんでした" in words
+    refused = tab.page.locator("[data-testid=stDataFrame]").filter(has_text="broken.jpg")  # drawn, with a table to read
+    expect(refused).to_contain_text("壊れているか途中で切れています", timeout=PATIENCE_MS)
     assert "Upload" not in words
 
     tab.page.locator(".st-key-set_aside button").scroll_into_view_if_needed()
@@ -99,16 +152,30 @@ def test_an_own_project_in_japanese(new_tab: NewTab, server: Server, tmp_path: P
     other.open("/photos")
     assert "ワンピース" not in other.words()
 
+    project_id = _project_of(tab)
+    _make_endless(served, project_id)
     tab.go("train")
     tab.click("start_training")
-    tab.page.wait_for_timeout(300)
+    job = _wait_for_job(served, project_id, lambda job: job.is_live and job.n_steps > 0)
     tab.page.reload()
+    tab.see("最大 100,000")
+    later = _wait_for_job(served, project_id, lambda now: now.n_steps > job.n_steps)
+    assert (later.id, later.is_live) == (job.id, True)  # a reload in the middle changes nothing
+    tab.click(f"stop_{job.id}")
     tab.see("学習が終わりました。")
+    assert _wait_for_job(served, project_id, lambda job: not job.is_live).run_id is not None
     tab.go("compare")
     tab.see("6 枚で測りました")
+    assert _click_cell_and_see_its_photos(tab, served, *_fullest_cell(served, project_id)) > 0
     assert "ワンピース" not in other.words()
     other.open(tab.page.url.removeprefix(tab.url))
     other.see("Measured on 6 test photos")
+
+
+def _fullest_cell(db: Database, project_id: str) -> tuple[int, int]:
+    run = storage.runs.load(db, storage.runs.list_(db, project_id)[0].id)
+    cells = [(one.label, one.predicted) for one in run.prolip]
+    return max(cells, key=cells.count)
 
 
 def _folder_of(source: Path, target: Path, names: dict[str, str], per_class: int) -> Path:
@@ -159,18 +226,32 @@ def test_photos_are_ticked_over_pages_and_their_words_are_only_text(
     db.close()
 
 
-def test_a_killed_server_loses_nothing(new_tab: NewTab, server: Server) -> None:
+def test_a_killed_server_loses_nothing(new_tab: NewTab, server: Server, served: Database) -> None:
     tab = new_tab("en-US")
     tab.open()
     tab.click("try_sample")
     tab.see("Training finished.")
-    url = tab.page.url
-    tab.click("start_training")
-    tab.page.wait_for_timeout(200)
-    server.kill()
-    server.start()
+    url, project_id = tab.page.url, _project_of(tab)
+    (first,) = storage.runs.list_(served, project_id)
+    _make_endless(served, project_id)
     tab.page.goto(url)
     tab.see("Training finished.")
+    tab.settle()
+    tab.click("start_training")
+    job = _wait_for_job(served, project_id, lambda job: job.is_live and job.n_steps > 0)
+    server.kill()
+    assert job.is_live and job.run_id != first.id
+    server.start()
+    tab.page.goto(url)
+    tab.see("of at most 100,000")
+    later = _wait_for_job(served, project_id, lambda now: now.n_steps > job.n_steps)
+    assert (later.id, later.is_live) == (job.id, True)
+    tab.click(f"stop_{job.id}")
+    tab.see("You stopped this training early.")
+    done = _wait_for_job(served, project_id, lambda job: not job.is_live)
+    assert [run.id for run in storage.runs.list_(served, project_id)] == [done.run_id, first.id]
+    known = {run.id for card in storage.projects.cards(served) for run in storage.runs.list_(served, card.project.id)}
+    assert {folder.name for folder in config.run_folder().iterdir()} == known
     tab.go("compare")
     tab.see("of 100 right")
 
