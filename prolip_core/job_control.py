@@ -18,6 +18,9 @@ PROGRESS_EVERY_S = 0.25
 STEPS_EVERY_S = 0.3
 FIT = "fit"
 MEASURE_KEPT = "measure_kept"
+DOUBLE_CLICK_S = 0.5
+"""A second stop so soon after the one that kept the best so far is not meant to discard it: who could have read that it would?"""
+
 _CANCELLED = "Stopped; nothing was saved."
 
 
@@ -32,7 +35,7 @@ class JobControl:
         self._asked = 0
         self._used = 0
         self._asked_at: float | None = None
-        self._is_kept = False
+        self._kept_at: float | None = None
         self._is_discarded = False
         self._written_at = 0.0
         self._steps: list[Step] = []
@@ -42,6 +45,8 @@ class JobControl:
         """Tells how many stops were asked for; gives for how many seconds one has been waiting, 0 if none is."""
         with self._lock:
             self._asked = requests
+            if self._kept_at is not None and time.monotonic() - self._kept_at < DOUBLE_CLICK_S:
+                self._used = requests
             if self._asked <= self._used:
                 self._asked_at = None
                 return 0.0
@@ -64,7 +69,7 @@ class JobControl:
     def end_if_discarded(self) -> None:
         """Raises Cancelled if a stop was asked for after one had kept the best so far. The engine itself would still report the
         repeats of a cross-validation that are whole, which is not what such a stop is said to do."""
-        if self._is_discarded or (self._is_kept and self.take_stop()):
+        if self._is_discarded or (self._kept_at is not None and self.take_stop()):
             raise Cancelled(_CANCELLED)
 
     def enter(self, stage: str, used_device: str | None = None) -> None:
@@ -76,7 +81,8 @@ class JobControl:
 
     def progress(self, progress: Progress) -> bool:
         """For `on_progress` of the engine."""
-        stage = MEASURE_KEPT if self._is_kept else progress.stage
+        is_kept = self._kept_at is not None
+        stage = MEASURE_KEPT if is_kept else progress.stage
         is_last = progress.done >= progress.total
         is_new = stage != self.stage
         if is_new:
@@ -94,7 +100,7 @@ class JobControl:
                 progress.left_s,
             )
         is_over = self.take_stop()
-        self._is_discarded = self._is_discarded or (is_over and self._is_kept)
+        self._is_discarded = self._is_discarded or (is_over and is_kept)
         return is_over
 
     def progress_or_end(self, progress: Progress) -> None:
@@ -111,7 +117,7 @@ class JobControl:
             self._flush()
         if not self.take_stop():
             return False
-        self._is_kept = True
+        self._kept_at = time.monotonic()
         self.enter(MEASURE_KEPT)
         return True
 

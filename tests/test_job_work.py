@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from prolip_core import config, job_work, pilot, sample, sample_photos, spec, storage, uploads
+from prolip_core import config, job_control, job_work, prolip, sample, sample_photos, spec, storage, uploads
 from prolip_core.backbones import Backbone
 from prolip_core.content_store import ContentStore, ThumbnailStore
 from prolip_core.errors import Cancelled
@@ -17,7 +17,7 @@ from prolip_core.job_control import MEASURE_KEPT, JobControl
 from prolip_core.spec import FitConfig, PilotSpec
 from prolip_core.storage import Database
 from prolip_core.storage.records import ClassRow, Job
-from prolip_core.types import Progress, Step
+from prolip_core.types import Progress, Step, TrainedProjector
 from prolip_core.uploads import UploadFile
 from tests import fakes
 
@@ -128,11 +128,17 @@ def test_a_second_stop_discards_what_was_kept_at_the_next_step_of_measuring(
     db: Database, tmp_path: Path, after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After the first whole repeat too (five folds), which the engine alone would report."""
+    monkeypatch.setattr(job_control, "DOUBLE_CLICK_S", 0.0)
     project_id = project_of(db, tmp_path, testing=0)
     job = claimed(db, project_id)
-    fits = []
-    fit = pilot.prolip.fit
-    monkeypatch.setattr(pilot.prolip, "fit", lambda *args, **named: (fits.append(1), fit(*args, **named))[1])
+    fits: list[int] = []
+    fit = prolip.fit
+
+    def counted(*args: Any, **named: Any) -> TrainedProjector:
+        fits.append(1)
+        return fit(*args, **named)
+
+    monkeypatch.setattr(prolip, "fit", counted)
 
     def when(stage: str, done: int) -> int:
         if stage == "fit":
@@ -143,6 +149,15 @@ def test_a_second_stop_discards_what_was_kept_at_the_next_step_of_measuring(
         job_work.train(db, job, Control(db, job, when), Tiny())
     assert len(fits) == 1 + after  # the training itself, and the folds that were done before
     assert storage.runs.list_(db, project_id) == ()
+
+
+def test_a_double_click_on_stop_does_not_discard(db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job_control, "DOUBLE_CLICK_S", 60.0)
+    project_id = project_of(db, tmp_path, testing=0)
+    job = claimed(db, project_id)
+    control = Control(db, job, lambda stage, done: {"fit": int(done >= 3), "cross_validation": 2}.get(stage, 0))
+    job_work.train(db, job, control, Tiny())
+    assert len(storage.runs.list_(db, project_id)) == 1
 
 
 def test_of_a_long_training_a_bounded_curve_is_kept(

@@ -58,11 +58,12 @@ def _wait_for_job(db: Database, project_id: str, until: Callable[[Job], bool]) -
         time.sleep(0.05)
 
 
-def _click_cell_and_see_its_photos(tab: Tab, db: Database, true: int, answer: int) -> int:
-    """In the matrix of the newest run's ProLIP; the photos shown are those of the cell, no other. How many they are."""
+def _click_cell_and_see_its_photos(tab: Tab, db: Database, method: str, true: int, answer: int) -> int:
+    """In the matrix of the newest run's "zero_shot" or "prolip"; the photos shown are those of the cell, no other. How many."""
     run = storage.runs.load(db, storage.runs.list_(db, _project_of(tab))[0].id)
-    in_cell = [one.image_id for one in run.prolip if (one.label, one.predicted) == (true, answer)]
-    matrix = tab.page.locator("[data-testid=stVegaLiteChart]").nth(1)
+    answers = {"zero_shot": run.zero_shot, "prolip": run.prolip}[method]
+    in_cell = [one.image_id for one in answers if (one.label, one.predicted) == (true, answer)]
+    matrix = tab.page.locator("[data-testid=stVegaLiteChart]").nth(1 if method == "zero_shot" else 2)
     matrix.locator("g.mark-rect path").nth(true * len(run.class_names) + answer).click()
     tab.settle()
     photos = tab.page.locator(".photo")
@@ -104,7 +105,7 @@ def test_the_sample_in_english_from_one_click_to_the_photos_of_a_cell(new_tab: N
     assert len(found) == 2 and int(found[1]) > int(found[0])
     assert "very unlikely to be luck" in tab.words()
 
-    count = _click_cell_and_see_its_photos(tab, served, 1, 0)
+    count = _click_cell_and_see_its_photos(tab, served, "zero_shot", 1, 0)
     tab.see("were answered as")
     text = tab.page.get_by_text(re.compile(r"photos? of .* (was|were) answered as")).inner_text()
     assert "Nut" in text and "Bolt" in text
@@ -166,7 +167,7 @@ def test_an_own_project_in_japanese(new_tab: NewTab, served: Database, tmp_path:
     assert _wait_for_job(served, project_id, lambda job: not job.is_live).run_id is not None
     tab.go("compare")
     tab.see("6 枚で測りました")
-    assert _click_cell_and_see_its_photos(tab, served, *_fullest_cell(served, project_id)) > 0
+    assert _click_cell_and_see_its_photos(tab, served, "prolip", *_fullest_cell(served, project_id)) > 0
     assert "ワンピース" not in other.words()
     other.open(tab.page.url.removeprefix(tab.url))
     other.see("Measured on 6 test photos")
