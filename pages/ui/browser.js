@@ -1,6 +1,21 @@
 // What the page itself does: words (browser_words.js), dropped files (browser_drop.js), and what the photo grids ask for, which
 // stand in forms and cannot ask the server themselves. Loaded once; later runs only hand over new words.
 
+// A dialog of Streamlit's leaves the focus nowhere when it goes: back to where the keys came from.
+function giveFocusBack(opener, state) {
+  let wasOpen = false
+  state.watch?.disconnect()
+  state.watch = new MutationObserver(() => {
+    const isOpen = document.querySelector("[role='dialog']") !== null
+    if (wasOpen && !isOpen) {
+      state.watch.disconnect()
+      setTimeout(() => document.activeElement === document.body && opener?.focus(), 0)
+    }
+    wasOpen ||= isOpen
+  })
+  state.watch.observe(document.body, { childList: true, subtree: true })
+}
+
 export default function ({ data, setTriggerValue }) {
   const state = (window.__prolip ??= {})
   state.tell = setTriggerValue
@@ -24,5 +39,8 @@ export default function ({ data, setTriggerValue }) {
   }
   keepTranslated(state)
   listenForFiles(state)
-  window.addEventListener("prolip-enlarge", (event) => state.tell("enlarge", event.detail))
+  window.addEventListener("prolip-enlarge", ({ detail }) => {
+    giveFocusBack(detail.opener, state)
+    state.tell("enlarge", detail.asked)
+  })
 }

@@ -55,8 +55,9 @@ function showLarge(label, photos) {
   const there = photos.filter((photo) => photo.image)
   const at = there.findIndex((photo) => String(photo.id) === label.dataset.id)
   if (at < 0) return
-  const detail = { at, photos: there.map((photo) => [photo.id, photo.image]) }
-  window.dispatchEvent(new CustomEvent("prolip-enlarge", { detail }))
+  const asked = { at, photos: there.map((photo) => [photo.id, photo.image]) }
+  const opener = label.querySelector(".enlarge")
+  window.dispatchEvent(new CustomEvent("prolip-enlarge", { detail: { asked, opener } }))
 }
 
 export default function ({ data, parentElement, setStateValue }) {

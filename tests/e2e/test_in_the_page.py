@@ -27,6 +27,13 @@ NewTab = Callable[..., Tab]
 OWN_WORDS = ("empty", "Stop", "Search", "Close")
 """Names of classes that are words of Streamlit's too."""
 
+FOCUSED = """() => {
+  let at = document.activeElement
+  while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement
+  return at?.getAttribute('aria-label') ?? at?.innerText ?? ''
+}"""
+"""What the keys act on, by the name that is read aloud."""
+
 
 @pytest.fixture
 def db(server: Server, monkeypatch: pytest.MonkeyPatch) -> Any:
@@ -305,14 +312,16 @@ def test_a_photo_of_another_project_is_never_shown(db: Database, new_tab: NewTab
     (secret,) = storage.photos.list_(db, other.id)
     tab = photos_page(new_tab, mine)
     tab.page.evaluate(
-        "photos => window.dispatchEvent(new CustomEvent('prolip-enlarge', { detail: { at: 0, photos } }))",
+        "photos => window.dispatchEvent(new CustomEvent('prolip-enlarge', { detail: { asked: { at: 0, photos } } }))",
         [[secret.id, secret.image_id]],
     )
     tab.see("This photo is not there any more.")
     assert "secret.jpg" not in tab.words()
     for nonsense in (None, 7, {"at": "x"}, {"at": -5, "photos": [[1], ["a", 2], None]}):
         tab.page.keyboard.press("Escape")
-        tab.page.evaluate("detail => window.dispatchEvent(new CustomEvent('prolip-enlarge', { detail }))", nonsense)
+        tab.page.evaluate(
+            "asked => window.dispatchEvent(new CustomEvent('prolip-enlarge', { detail: { asked } }))", nonsense
+        )
         tab.settle()
         expect(tab.page.get_by_role("dialog")).to_have_count(0)
 
@@ -358,7 +367,9 @@ def test_the_way_with_the_keyboard_alone(answered: Project, new_tab: NewTab) -> 
     expect(dialog).to_contain_text("empty test 2.jpg")
     tab.page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
-    tab.page.locator(".photo .tick").nth(2).focus()
+    tab.page.wait_for_timeout(300)
+    assert tab.page.evaluate(FOCUSED) == "Show large: empty test 2.jpg"
+    tab.page.keyboard.press("Shift+Tab")  # back to its box
     tab.page.keyboard.press("Space")
     tab.see("Ticked: 1")
 
@@ -370,17 +381,9 @@ def test_the_way_with_the_keyboard_alone(answered: Project, new_tab: NewTab) -> 
 
 
 def _tab_through(tab: Tab, count: int) -> list[str]:
-    """What the Tab key comes to, by the name that is read aloud."""
+    """What the Tab key comes to."""
     names = []
     for _ in range(count):
         tab.page.keyboard.press("Tab")
-        names.append(
-            tab.page.evaluate(
-                """() => {
-                  let at = document.activeElement
-                  while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement
-                  return at?.getAttribute('aria-label') ?? at?.innerText ?? ''
-                }"""
-            )
-        )
+        names.append(tab.page.evaluate(FOCUSED))
     return names
