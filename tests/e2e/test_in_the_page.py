@@ -157,6 +157,7 @@ def test_too_many_files_are_refused_as_a_whole(db: Database, new_tab: NewTab, tm
     chooser.value.set_files(tmp_path / "many")
     expect(told).to_be_visible()
     tab.page.keyboard.press("Escape")
+    expect(tab.page.get_by_role("dialog")).to_have_count(0)
     assert uploads == []
 
     # And then one that is not too large.
