@@ -1,19 +1,28 @@
-"""What only the browser can do: Streamlit's own English words in the user's language, and a drop zone as large as the page."""
+"""What only the browser can do: Streamlit's own English words in the user's language, a drop zone as large as the page that takes
+folders too, and photos that ask to be shown large."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
-from pages.ui.text import _
+from pages.ui import guards, photo_large, session
+from pages.ui.text import _, number
 
 DROP_ZONE = "page-drop-zone"
 """Key of the container whose uploader takes what is dropped anywhere on the page."""
 
+MAX_FILES = 1000
+"""Browsers lose files of larger drops without telling (measured: about 1,400 of 2,500 arrived)."""
+
 _FOLDER = Path(__file__).parent
+_SCRIPTS = ("browser_words.js", "browser_drop.js", "browser.js")
 _COMPONENT = st.components.v2.component(
-    "prolip_browser", html="<span></span>", js=(_FOLDER / "browser.js").read_text(encoding="utf-8")
+    "prolip_browser",
+    html="<span></span>",
+    js="\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in _SCRIPTS),
 )
 _STYLE = (_FOLDER / "page.css").read_text(encoding="utf-8")
 
@@ -21,7 +30,13 @@ _STYLE = (_FOLDER / "page.css").read_text(encoding="utf-8")
 def prepare(language: str) -> None:
     """Draws nothing. To be called once in every run."""
     st.html(f"<style>{_STYLE}</style>")
-    _COMPONENT(
+    _listen(language)
+
+
+@guards.fragment()
+def _listen(language: str) -> None:
+    """What the page tells runs this part alone: a photo is open before the page behind it could be drawn anew."""
+    told: Any = _COMPONENT(
         key="prolip_browser",
         data={
             "language": language,
@@ -29,9 +44,42 @@ def prepare(language: str) -> None:
             "patterns": built_in_patterns(),
             "dropZone": DROP_ZONE,
             "dropHere": _("Drop the photos anywhere"),
+            "maxFiles": MAX_FILES,
         },
         height=1,
+        on_enlarge_change=_nothing,
+        on_refused_change=_nothing,
     )
+    if told.refused:
+        _say_refused(str(told.refused))
+    if told.enlarge:
+        photo_large.show(session.project_id(), told.enlarge)
+
+
+def _nothing() -> None:
+    """Streamlit hands on only what has a callback."""
+
+
+def _say_refused(why: str) -> None:
+    """In the middle of the window: a message at the edge would be cut, and is easily missed after a drop."""
+    if why == "empty":
+        text = _("There is no file in this folder.")
+    elif why == "unreadable":
+        text = _(
+            "This folder cannot be read. Copy it to this computer and drop the copy, or choose it with the button."
+        )
+    else:
+        text = _(
+            "These are more than {limit} files, and the browser would lose some of them. Pack the folder into one zip file and "
+            "drop that, or drop fewer files at once.",
+            limit=number(MAX_FILES),
+        )
+
+    @st.dialog(_("Nothing was added"))
+    def dialog() -> None:
+        st.markdown(text)
+
+    dialog()
 
 
 def built_in_words() -> dict[str, str]:
@@ -48,6 +96,9 @@ def _uploader_words() -> dict[str, str]:
         "Drag and drop a file here": _("Drag a file here"),
         "Drag and drop directories here": _("Drag a folder here"),
         "Uploading...": _("Receiving …"),
+        "Error:": _("Error:"),
+        "Upload failed": _not_received(),
+        "Unexpected error. Please try again.": _not_received(),
         "Take Photo": _("Take photo"),
         "Clear photo": _("Take another photo"),
         "Switch camera": _("Switch camera"),
@@ -56,8 +107,14 @@ def _uploader_words() -> dict[str, str]:
     }
 
 
+def _not_received() -> str:
+    return _("This file could not be received. Try again, or add fewer files at once.")
+
+
 def _field_words() -> dict[str, str]:
     return {
+        "Help": _("Explanation"),
+        "Open": _("Open"),
         "Choose an option": _("Choose"),
         "Choose options": _("Choose"),
         "No results": _("Nothing found"),
@@ -81,6 +138,7 @@ def _field_words() -> dict[str, str]:
 def _table_words() -> dict[str, str]:
     return {
         "Search": _("Search"),
+        "Type to search": _("Type to search"),
         "Close Search": _("Close the search"),
         "Next Result": _("Next"),
         "Previous Result": _("Back"),
@@ -89,7 +147,6 @@ def _table_words() -> dict[str, str]:
         "Fullscreen": _("Full screen"),
         "Close fullscreen": _("Leave full screen"),
         "Add row": _("Add a row"),
-        "Add...": _("Add …"),
         "Delete row(s)": _("Delete the rows"),
         "Sort ascending": _("Sort upwards"),
         "Sort descending": _("Sort downwards"),
@@ -101,16 +158,17 @@ def _table_words() -> dict[str, str]:
         "Statistics": _("Statistics"),
         "Copy column name": _("Copy the column's name"),
         "Show data": _("Show the data"),
-        "empty": _("empty"),
-        "Loading...": _("Loading …"),
-        "Open in new tab": _("Open in a new tab"),
-        "Save as SVG": _("Save as SVG"),
-        "Save as PNG": _("Save as PNG"),
+        "Show chart": _("Show the chart"),
+        "Download as PNG": _("Download as PNG"),
+        "Copy Vega-Lite spec": _("Copy the chart's description (Vega-Lite)"),
+        "Copied!": _("Copied"),
         "Copy to clipboard": _("Copy"),
         "Close": _("Close"),
-        "Close sidebar": _("Close the side bar"),
-        "Show more": _("Show more"),
-        "View less": _("Show less"),
+        "Collapse sidebar": _("Close the side bar"),
+        "Expand sidebar": _("Open the side bar"),
+        "Skip to main content": _("Skip to the content"),
+        "view more": _("Show more"),
+        "view less": _("Show less"),
     }
 
 
@@ -141,9 +199,10 @@ def built_in_patterns() -> list[tuple[str, str]]:
         (r"^(?:Limit )?(\S+) per file • (.*)$", _("At most {size} a file", size="$1")),
         (r"^Help for (.+)$", _("Explanation of {name}", name="$1")),
         (r"^Remove (.+)$", _("Remove {name}", name="$1")),
+        (r"^Cancel upload of (.+)$", _("Do not add {name}", name="$1")),
         (r"^Page (\d+)$", _("Page {number}", number="$1")),
-        (r"^Error uploading file.*$", _("This file could not be received. Try again, or add fewer files at once.")),
-        (r"^File must be (\S+) or smaller\.$", _("A file may have {size} at most.", size="$1")),
+        (r"^(?:Error: )?(?:\w*Error: .*|Error uploading file.*|Upload failed)$", _not_received()),
+        (r"^(?:Error: )?File must be (\S+) or smaller\.$", _("A file may have {size} at most.", size="$1")),
         (
             r"^Number is above the allowed range\. Please enter a value less than or equal to (.+)\.$",
             _("The number may be {number} at most.", number="$1"),

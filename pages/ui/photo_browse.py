@@ -9,12 +9,11 @@ import streamlit as st
 
 from pages.ui import cached, components, guards, photo_add, photo_grid, session
 from pages.ui.photo_grid import Tile, Word
-from pages.ui.text import _, _n, number, safe, short
-from prolip_core import images, storage
+from pages.ui.text import _, _n, number, short
+from prolip_core import storage
 from prolip_core.storage.records import ClassRow, Photo
 
 ALL = 0
-LARGE_SIDE_PX = 1600
 
 
 @guards.fragment()
@@ -92,7 +91,7 @@ def _actions(ticked: list[int], names: dict[int, str]) -> None:
         _("Move the ticked photos to"), list(names), format_func=lambda id_: short(names[id_]), key="move_target"
     )
     moved = move_column.form_submit_button(_("Move"), width="stretch")
-    buttons = st.columns(6)
+    buttons = st.columns(5)
     pressed = {
         "exclude": buttons[0].form_submit_button(
             _("Exclude"), width="stretch", help=_("The photos stay, but are not used.")
@@ -100,8 +99,7 @@ def _actions(ticked: list[int], names: dict[int, str]) -> None:
         "restore": buttons[1].form_submit_button(_("Include again"), width="stretch"),
         "test": buttons[2].form_submit_button(_("Use to test"), width="stretch"),
         "train": buttons[3].form_submit_button(_("Use to learn"), width="stretch"),
-        "large": buttons[4].form_submit_button(_("Enlarge"), width="stretch"),
-        "delete": buttons[5].form_submit_button(
+        "delete": buttons[4].form_submit_button(
             _("Delete"),
             width="stretch",
             help=_("Can be undone for 10 minutes; then the files are removed from the disk."),
@@ -112,9 +110,6 @@ def _actions(ticked: list[int], names: dict[int, str]) -> None:
         return
     if not ticked:
         st.warning(_("Tick the photos first."))
-        return
-    if action == "large":
-        _enlarge(ticked)
         return
     with guards.told():
         if action == "move" and target:
@@ -130,21 +125,3 @@ def _actions(ticked: list[int], names: dict[int, str]) -> None:
         session.say_later(_n("Done: {count} photo.", "Done: {count} photos.", len(ticked)))
         session.next_round("ticks")
         st.rerun()
-
-
-def _enlarge(photo_ids: list[int]) -> None:
-    """The photos as they are, one below the other."""
-    project_id = session.project_id()
-    photos = {photo.id: photo for photo in storage.photos.list_(cached.database(), project_id or "")}
-
-    @st.dialog(_("Photos"), width="large")
-    def dialog() -> None:
-        for photo_id in photo_ids[: photo_grid.COLUMNS]:
-            photo = photos[photo_id]
-            with guards.told():
-                data = cached.photo_store().read(photo.image_id)
-                image = images.decode(data, photo.record.filename, min_side_px=LARGE_SIDE_PX // 2)
-                image.thumbnail((LARGE_SIDE_PX, LARGE_SIDE_PX))
-                st.image(image, caption=safe(photo.record.filename), width="stretch")
-
-    dialog()

@@ -1,5 +1,10 @@
 // Photos side by side with a box to tick on each. Ticking happens here; the server learns of it with the form's next button.
-// Where nothing can be done with them (data.ticked is null) there are no boxes.
+// Where nothing can be done with them (data.ticked is null) there are no boxes. The button at its corner shows a photo large: the
+// grid stands in a form, which holds back what its parts say, so browser.js says it.
+
+const MAGNIFIER =
+  '<svg viewBox="0 0 24 24" aria-hidden="true" fill="none" stroke="currentColor" stroke-width="2.5" stroke-linecap="round">' +
+  '<circle cx="10.5" cy="10.5" r="6.5"/><path d="m15.5 15.5 5 5M7.5 10.5h6M10.5 7.5v6"/></svg>'
 
 function element(name, className) {
   const made = document.createElement(name)
@@ -12,13 +17,16 @@ function figure(photo) {
   const box = element("input", "tick")
   box.type = "checkbox"
   box.value = photo.id
-  label.append(element("span", "picture"), box, element("span", "name"), element("span", "words"))
+  const enlarge = element("button", "enlarge")
+  enlarge.type = "button"
+  enlarge.innerHTML = MAGNIFIER
+  label.append(element("span", "picture"), box, element("span", "name"), element("span", "words"), enlarge)
   return label
 }
 
 // A person's own words go in as text, never as HTML.
 function fill(label, photo, texts) {
-  const [picture, box, name, words] = label.children
+  const [picture, box, name, words, enlarge] = label.children
   if (picture.dataset.source !== photo.picture) {
     picture.dataset.source = photo.picture
     const image = photo.picture ? element("img", "") : element("span", "missing")
@@ -28,6 +36,11 @@ function fill(label, photo, texts) {
   }
   box.setAttribute("aria-label", photo.name)
   label.title = photo.name
+  label.dataset.id = photo.id
+  const large = texts.enlarge.replace("{name}", () => photo.name)
+  enlarge.setAttribute("aria-label", large)
+  enlarge.title = large
+  enlarge.hidden = !photo.image
   name.textContent = photo.short
   words.replaceChildren(
     ...photo.words.map(([text, tone]) => {
@@ -36,6 +49,15 @@ function fill(label, photo, texts) {
       return word
     })
   )
+}
+
+function showLarge(label, photos) {
+  const there = photos.filter((photo) => photo.image)
+  const at = there.findIndex((photo) => String(photo.id) === label.dataset.id)
+  if (at < 0) return
+  const asked = { at, photos: there.map((photo) => [photo.id, photo.image]) }
+  const opener = label.querySelector(".enlarge")
+  window.dispatchEvent(new CustomEvent("prolip-enlarge", { detail: { asked, opener } }))
 }
 
 export default function ({ data, parentElement, setStateValue }) {
@@ -68,6 +90,12 @@ export default function ({ data, parentElement, setStateValue }) {
   head.onchange = (event) => set(photos.querySelectorAll(".tick"), event.target.checked)
   // With Shift, all from the last one ticked to this one.
   photos.onclick = (event) => {
+    const picture = data.ticked === null ? ".enlarge, .picture" : ".enlarge" // where nothing is ticked, the whole picture
+    if (event.target.closest(picture)) {
+      event.preventDefault()
+      showLarge(event.target.closest(".photo"), data.photos)
+      return
+    }
     if (!event.target.matches(".tick")) {
       if (event.shiftKey) getSelection().removeAllRanges()
       return

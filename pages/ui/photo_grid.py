@@ -1,4 +1,4 @@
-"""Photos side by side, each with a box to tick where something can be done with them.
+"""Photos side by side, each with a button that shows it large (photo_large.py), and a box to tick where something can be done.
 
 One element for all of them: a grid of Streamlit's own pictures and boxes took most of the time of every click on its page
 (docs/performance.md).
@@ -56,7 +56,7 @@ def pick(tiles: Sequence[Tile], *, key: str, among: Iterable[int] = (), columns:
 
 
 def look(tiles: Sequence[Tile], *, key: str, columns: int = COLUMNS) -> None:
-    """Draws photos that there is nothing to do with."""
+    """Draws photos that can only be looked at."""
     _draw(tiles, key, columns)
 
 
@@ -67,6 +67,7 @@ def _draw(tiles: Sequence[Tile], key: str, columns: int, ticked: Sequence[int] |
             "photos": [
                 {
                     "id": tile.id,
+                    "image": tile.image_id or "",
                     "picture": _picture(tile.image_id),
                     "name": short(tile.name, 200),
                     "short": _middle_cut(short(tile.name, 200)),
@@ -80,6 +81,7 @@ def _draw(tiles: Sequence[Tile], key: str, columns: int, ticked: Sequence[int] |
                 "all": _("Tick all on this page"),
                 "ticked": _("Ticked: {count}", count="{count}"),
                 "missing": _("(no preview)"),
+                "enlarge": _("Show large: {name}", name="{name}"),
             },
         },
     )
