@@ -51,6 +51,7 @@ def _result(project: Project, chosen: Chosen) -> None:
         _("Show"),
         list(views),
         default="matrix",
+        required=True,
         format_func=lambda key: views[key],
         key="compare_view",
         label_visibility="collapsed",

@@ -82,17 +82,19 @@ class Worker:
         self._present, self._used_device = present, used_device
         if hasattr(os, "nice"):
             os.nice(5)  # from now on clicks come first where there are few cores
-        purged_at = 0.0
+        purged_at = time.monotonic()
         while True:
+            if (
+                time.monotonic() - purged_at > PURGE_EVERY_S
+            ):  # between jobs too: a long queue must not hold deletions up
+                storage.purge(self._db)
+                purged_at = time.monotonic()
             self._refuse_absent()
             job = storage.jobs.claim(self._db, self._device, self._serves())
             if job is not None:
                 self._work(job, warm)
                 self._idle_since = time.monotonic()
                 continue
-            if time.monotonic() - purged_at > PURGE_EVERY_S:
-                storage.purge(self._db)
-                purged_at = time.monotonic()
             if self._may_leave():
                 return
             time.sleep(POLL_EVERY_S)

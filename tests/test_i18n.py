@@ -199,7 +199,7 @@ def test_an_unknown_language_is_english() -> None:
 def test_numbers_decide_the_form() -> None:
     one, many = "{count} class", "{count} classes"
     assert [translator("en").plural(one, many, n) for n in (0, 1, 2000)] == ["0 classes", "1 class", "2,000 classes"]
-    assert translator("ja").plural(one, many, 1) == "種類 1"
+    assert translator("ja").plural(one, many, 1) == "1 種類"
 
 
 def test_user_text_may_hold_braces_and_a_missing_translation_stays_english() -> None:
@@ -214,6 +214,12 @@ def test_dates_times_and_shares() -> None:
     assert translator("ja").duration(8) == "8 秒" and translator("en").duration(600) == "10 minutes"
     assert [translator("en").percent(x) for x in (0, 0.001, 0.5, 0.999, 1)] == ["0%", "1%", "50%", "99%", "100%"]
     assert translator("en").percent(0.1234, 1) == "12.3%"
+    assert [translator("en").percent(n / 40) for n in (5, 29, 21)] == [
+        "13%",
+        "73%",
+        "53%",
+    ]  # half up, as a spreadsheet does
+    assert translator("en").percent(0.145) == "15%"
 
 
 @pytest.mark.skipif(not hasattr(time, "tzset"), reason="the time zone of a process can be set on Unix only")

@@ -1,6 +1,8 @@
 // What the page itself does: words (browser_words.js), dropped files (browser_drop.js), and what the photo grids ask for, which
 // stand in forms and cannot ask the server themselves. Loaded once; later runs only hand over new words.
 
+const MENU = "[data-testid='stPopoverBody']"
+
 // A dialog of Streamlit's leaves the focus nowhere when it goes: back to where the keys came from.
 function giveFocusBack(opener, state) {
   let wasOpen = false
@@ -14,6 +16,18 @@ function giveFocusBack(opener, state) {
     wasOpen ||= isOpen
   })
   state.watch.observe(document.body, { childList: true, subtree: true })
+}
+
+// A menu opens at the end of the page: with the keys one would have to go through everything else to reach it.
+function enterMenus() {
+  new MutationObserver((changes) => {
+    for (const change of changes) {
+      for (const node of change.addedNodes) {
+        const menu = node.nodeType === Node.ELEMENT_NODE && (node.closest(MENU) ?? node.querySelector(MENU))
+        if (menu) setTimeout(() => menu.querySelector("textarea, input, button")?.focus({ preventScroll: true }), 50)
+      }
+    }
+  }).observe(document.body, { childList: true, subtree: true })
 }
 
 export default function ({ data, setTriggerValue }) {
@@ -39,6 +53,7 @@ export default function ({ data, setTriggerValue }) {
   }
   keepTranslated(state)
   listenForFiles(state)
+  enterMenus()
   window.addEventListener("prolip-enlarge", ({ detail }) => {
     giveFocusBack(detail.opener, state)
     state.tell("enlarge", detail.asked)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,8 +13,9 @@ import streamlit as st
 from pages.ui import cached, compare_matrix, compare_numbers, components, session, train_live
 from pages.ui.run_choice import Chosen
 from pages.ui.text import _, _n, device, model, number, percent, safe, translator
-from prolip_core import charts, comparison, csv_text, figure_files, i18n, loss_charts, metrics
+from prolip_core import charts, comparison, csv_text, figure_files, i18n, loss_charts, metrics, storage
 from prolip_core.metrics import Evaluation
+from prolip_core.storage.records import RunSummary
 from prolip_core.types import Step
 
 
@@ -148,7 +150,7 @@ def training(chosen: Chosen) -> None:
 
 
 def _loss_chart(chosen: Chosen) -> Any:
-    return loss_charts.loss([Step(**step) for step in chosen.run.result["history"]], train_live.loss_texts())
+    return loss_charts.loss(_steps(chosen), train_live.loss_texts())
 
 
 def settings(chosen: Chosen) -> list[tuple[str, str]]:
@@ -208,13 +210,15 @@ def files(chosen: Chosen) -> None:
         _row(chosen, key, label, [("csv", "text/csv", table)])
     _row(chosen, "result", _("All of this result"), [("json", "application/json", lambda: _json(chosen))])
     st.subheader(_("Figures"), anchor=False)
+    texts = train_live.loss_texts()
     in_percent = bool(session.get("matrix_unit") == "percent")
     figures: dict[str, tuple[str, Callable[[], charts.Chart]]] = {
         "ranges": (_("The two numbers"), lambda: compare_numbers.ranges(chosen)),
         "confusion_1": (matrices[0], lambda: compare_matrix.matrix(chosen, "first", percent=in_percent)),
         "confusion_2": (matrices[1], lambda: compare_matrix.matrix(chosen, "second", percent=in_percent)),
         "classes": (_("Class by class"), lambda: _class_chart(chosen)),
-        "loss": (_("Training curve"), lambda: _live_chart(chosen)),
+        "loss": (_("Training curve"), lambda: loss_charts.live_loss(_steps(chosen), texts, log=False)),
+        "support_accuracy": (texts.support_accuracy, lambda: loss_charts.live_accuracy(_steps(chosen), texts)),
     }
     for key, (label, chart) in figures.items():
         _row(chosen, key, label, _formats(chart, label))
@@ -231,12 +235,19 @@ def _row(chosen: Chosen, key: str, label: str, formats: Sequence[Format]) -> Non
         column.download_button(
             kind.upper(),
             _in_this_language(make),
-            f"result{chosen.run.summary.number}_{key}.{kind}",
+            f"{_file_stem(chosen.run.summary)}_{key}.{kind}",
             mime,
             key=f"file_{key}_{kind}",
             on_click="ignore",
             width="stretch",
         )
+
+
+def _file_stem(run: RunSummary) -> str:
+    """Project and number of the result, as a file may be called on any computer."""
+    project = storage.projects.get(cached.database(), run.project_id)
+    name = re.sub(r"[^\w-]+", "_", project.name if project is not None else "")[:40].strip("_")
+    return f"{name}_result{run.number}" if name else f"result{run.number}"
 
 
 def _in_this_language(make: Callable[[], bytes]) -> Callable[[], bytes]:
@@ -263,9 +274,8 @@ def _json(chosen: Chosen) -> bytes:
     return json.dumps(chosen.run.result, ensure_ascii=False, indent=2).encode()
 
 
-def _live_chart(chosen: Chosen) -> charts.Chart:
-    steps = [Step(**step) for step in chosen.run.result["history"]]
-    return loss_charts.live_loss(steps, train_live.loss_texts(), log=False)
+def _steps(chosen: Chosen) -> list[Step]:
+    return [Step(**step) for step in chosen.run.result["history"]]
 
 
 def _photo_table(chosen: Chosen) -> bytes:

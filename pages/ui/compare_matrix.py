@@ -35,6 +35,7 @@ def show(project_id: str, chosen: Chosen) -> None:
         _("Unit"),
         list(units),
         default="count",
+        required=True,
         format_func=units.__getitem__,
         key="matrix_unit",
         persist_state="session",  # the downloads have the figures as they were looked at

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from pages.ui import cached, registry, session
 from pages.ui.text import _
@@ -16,6 +17,7 @@ from prolip_core.guide import Step
 PAGE_SIZE = 24
 
 T = TypeVar("T")
+Option = TypeVar("Option", str, int)
 
 
 def page_head(title: str, intro: str) -> None:
@@ -48,6 +50,25 @@ def page_of(items: Sequence[T], *, key: str, size: int = PAGE_SIZE) -> Sequence[
     return items[(number - 1) * size : number * size]
 
 
+def box(
+    column: DeltaGenerator, label: str, titles: Mapping[Option, str], slot: str, help_: str | None = None
+) -> Option:
+    """A box to choose from `titles`; the first is chosen to begin with. A box goes on showing the words that it had when it was
+    drawn first: with other words (a new name, another language) it is another box, and takes the choice over from `slot`."""
+    options = list(titles)
+    before = session.get(slot)
+    chosen: Option = column.selectbox(
+        label,
+        options,
+        index=options.index(before) if before in options else 0,
+        format_func=titles.__getitem__,
+        key=f"{slot}_{hash(tuple(titles.values()))}",
+        help=help_,
+    )
+    session.put(slot, chosen)
+    return chosen
+
+
 def undo_button(project_id: str, key: str, *, of_classes: bool = False) -> None:
     """Takes the last change back and says which one that is; on a page about photos only one of photos, on the page of the
     classes only one of classes: nobody shall undo what is not in view."""
@@ -57,7 +78,7 @@ def undo_button(project_id: str, key: str, *, of_classes: bool = False) -> None:
         "move": _("Photos were moved to another class"),
         "role": _("Photos were moved between training and test"),
         "exclude": _("Photos were excluded"),
-        "restore": _("Photos were taken in again"),
+        "restore": _("Photos were included again"),
         "delete": _("Photos were deleted"),
         "classes": _("Classes were changed"),
     }

@@ -6,7 +6,7 @@ import time
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import streamlit as st
@@ -14,14 +14,14 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from pages.ui import _compat, browser, cached, guards, session
 from pages.ui.text import _, _n, error, number, safe, short
-from prolip_core import storage, uploads
+from prolip_core import prompts, storage, uploads
 from prolip_core.errors import ImageError, ProLIPError
 from prolip_core.storage.records import ClassRow, Role
 from prolip_core.types import CheckedPhoto, DuplicateFile, RejectedFile
 from prolip_core.uploads import PlacedPhoto, UploadFile
 
-MAX_FILES = 1000
-"""Browsers lose files of larger drops without telling (measured: about 1,400 of 2,500 arrived)."""
+REFUSAL_ROW_PX = 76
+"""Room for reason and remedy in three lines."""
 
 CHUNK = 25
 """So many photos are saved at a time: a reload in the middle loses no more."""
@@ -57,8 +57,9 @@ def show(project_id: str, classes: Sequence[ClassRow]) -> None:
         _("What are they for?"),
         ["train", "test"],
         default="train",
+        required=True,
         format_func=lambda code: _("To learn from") if code == "train" else _("To test on"),
-        key=f"upload_role_{project_id}",
+        key=_role_key(project_id),
         help=_("Folders named “train” and “test” decide by themselves."),
     )
     wanted: Role = "test" if role == "test" else "train"
@@ -79,7 +80,7 @@ def show(project_id: str, classes: Sequence[ClassRow]) -> None:
     st.caption(
         _(
             "JPEG, PNG, WebP, HEIC, AVIF, TIFF, BMP, GIF. At most {limit} files at once; pack more into a zip.",
-            limit=number(MAX_FILES),
+            limit=number(browser.MAX_FILES),
         )
     )
     arrived = [*(files or ()), *(tree or ()), *([snap] if snap else ())]
@@ -92,14 +93,17 @@ def show(project_id: str, classes: Sequence[ClassRow]) -> None:
 
 
 def add_to_class(project_id: str, row: ClassRow) -> None:
-    """A drop zone of one class alone."""
+    """A drop zone of one class alone; what the photos are for is chosen above it, for all zones of the page."""
     key = f"class_files_{row.id}_{session.round_of('upload')}"
-    files = st.file_uploader(
-        _("Add photos of “{name}”", name=safe(row.display_name)), accept_multiple_files=True, key=key
+    is_test = session.get(_role_key(project_id)) == "test"
+    name = safe(row.display_name)
+    label = (
+        _("Add test photos of “{name}”", name=name) if is_test else _("Add photos of “{name}” to learn from", name=name)
     )
+    files = st.file_uploader(label, accept_multiple_files=True, key=key)
     if files:
         session.next_round("upload")
-        _import(project_id, list(files), row.id or BY_FOLDER, "train")
+        _import(project_id, list(files), row.id or BY_FOLDER, "test" if is_test else "train")
         st.rerun()
 
 
@@ -144,6 +148,10 @@ def _import(
         _compat.forget_uploads(files)
         session.put(_report_key(project_id), report)
         session.put(_homeless_key(project_id), [*_homeless(project_id), *report.homeless])
+
+
+def _role_key(project_id: str) -> str:
+    return f"upload_role_{project_id}"
 
 
 def _report_key(project_id: str) -> str:
@@ -224,7 +232,12 @@ def _show_report(project_id: str) -> None:
         if report.rejected:
             st.warning(_n("**{count}** file was not taken:", "**{count}** files were not taken:", len(report.rejected)))
             st.dataframe(
-                [_refusal(one) for one in report.rejected], hide_index=True, width="stretch", key="rejected_files"
+                [_refusal(one) for one in report.rejected],
+                column_config={_("File"): st.column_config.TextColumn(width="small")},
+                row_height=REFUSAL_ROW_PX,
+                hide_index=True,
+                width="stretch",
+                key="rejected_files",
             )
         if report.problem is not None:
             reason, remedy = error(report.problem)
@@ -254,27 +267,41 @@ def _ask_for_class(project_id: str, classes: Sequence[ClassRow], role: Role) -> 
             )
         )
         names = {row.id: row.display_name for row in classes if row.id is not None}
-        chosen = st.selectbox(_("Class"), list(names), format_func=lambda id_: short(names[id_]), key="homeless_class")
+        left, right = st.columns(2)
+        chosen = left.selectbox(
+            _("Class"),
+            list(names),
+            index=None,
+            format_func=lambda id_: short(names[id_]),
+            placeholder=_("Choose"),
+            key="homeless_class",
+        )
+        new = right.text_input(_("… or a new class"), max_chars=prompts.MAX_NAME_CHARACTERS, key="homeless_new_class")
         take, leave = st.columns(2)
-        if take.form_submit_button(_("Add them to this class"), type="primary", disabled=not names) and chosen:
+        if take.form_submit_button(_("Add them to this class"), type="primary"):
             with guards.told():
-                _take_in(project_id, homeless, chosen, role)
+                _take_in(project_id, homeless, chosen, new.strip(), role)
         if leave.form_submit_button(_("Do not add them")):
             session.drop(_homeless_key(project_id))
             st.rerun()
-        if not names:
-            st.caption(_("There is no class yet. Name the classes first."))
 
 
-def _take_in(project_id: str, homeless: Sequence[PlacedPhoto], class_id: int, role: Role) -> None:
-    """Adds the photos that waited; those that waited so long that they were cleared away are told."""
+def _take_in(
+    project_id: str, homeless: Sequence[PlacedPhoto], class_id: int | None, new_class: str, role: Role
+) -> None:
+    """Adds the photos that waited to a class, or to a new one; those that waited so long that they were cleared away are told."""
+    if not class_id and not new_class:
+        st.warning(_("Choose a class, or name a new one."))
+        return
     report = Report()
     there = [one for one in homeless if cached.photo_store().hold(one.photo.record.image_id)]
+    if new_class:
+        there = [replace(one, folder=new_class) for one in there]
     for one in homeless:
         if one not in there:
             name = one.photo.record.filename
             report.rejected.append(RejectedFile(name, _waited_too_long(name)))
-    _save(project_id, there, class_id, role, uuid.uuid4().hex, report)
+    _save(project_id, there, BY_FOLDER if new_class else class_id or BY_FOLDER, role, uuid.uuid4().hex, report)
     session.put(_report_key(project_id), report)
     session.drop(_homeless_key(project_id))
     st.rerun()

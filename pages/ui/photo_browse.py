@@ -20,9 +20,10 @@ ALL = 0
 def show(project_id: str, classes: Sequence[ClassRow], photos: Sequence[Photo]) -> None:
     """Filters, the grid, the actions. Turning pages and filtering draws only this part anew."""
     names = {row.id or ALL: row.display_name for row in classes}
-    chosen_class = _class_filter(names, photos)
-    use = _use_filter(photos)
-    shown = [photo for photo in photos if chosen_class in (ALL, photo.class_id) and _has_use(photo, use)]
+    chosen_class = _class_filter(project_id, names, photos)
+    of_class = [photo for photo in photos if chosen_class in (ALL, photo.class_id)]
+    use = _use_filter(of_class)
+    shown = [photo for photo in of_class if _has_use(photo, use)]
     row = next((row for row in classes if row.id == chosen_class), None)
     if row is not None:
         photo_add.add_to_class(project_id, row)
@@ -39,15 +40,11 @@ def show(project_id: str, classes: Sequence[ClassRow], photos: Sequence[Photo]) 
         _actions(ticked, names)
 
 
-def _class_filter(names: dict[int, str], photos: Sequence[Photo]) -> int:
-    counts = Counter(photo.class_id for photo in photos if not photo.excluded)
-
-    def label(class_id: int) -> str:
-        if class_id == ALL:
-            return _("All classes ({count})", count=number(sum(counts.values())))
-        return f"{short(names[class_id], 40)} ({number(counts[class_id])})"
-
-    return st.selectbox(_("Class"), [ALL, *names], format_func=label, key="photos_class") or ALL
+def _class_filter(project_id: str, names: dict[int, str], photos: Sequence[Photo]) -> int:
+    counts = Counter(photo.class_id for photo in photos)
+    titles = {ALL: _("All classes ({count})", count=number(len(photos)))}
+    titles.update({id_: f"{short(name, 40)} ({number(counts[id_])})" for id_, name in names.items()})
+    return components.box(st.container(key="photos_class"), _("Class"), titles, f"class_of_{project_id}")
 
 
 def _use_filter(photos: Sequence[Photo]) -> str:
@@ -62,6 +59,7 @@ def _use_filter(photos: Sequence[Photo]) -> str:
         _("Use"),
         list(words),
         default="all",
+        required=True,
         format_func=lambda use: f"{words[use]} ({number(counts[use])})",
         key="photos_use",
         label_visibility="collapsed",

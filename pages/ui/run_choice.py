@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
-from pages.ui import cached, guards, session
+from pages.ui import cached, components, guards, session
 from pages.ui.text import _, date, model, number, safe, short
 from prolip_core import comparison, config, storage
 from prolip_core.comparison import Comparison
@@ -52,9 +51,9 @@ def show(project_id: str, runs: Sequence[RunSummary]) -> Chosen:
     by_id = {run.id: run for run in runs}
     titles = {run.id: title(run) for run in runs}
     left, right, menu = st.columns([5, 5, 3], vertical_alignment="bottom")
-    run_id = _box(left, _("Result"), titles, f"run_{project_id}_{runs[0].id}")
+    run_id = components.box(left, _("Result"), titles, f"run_{project_id}_{runs[0].id}")
     others = {id_: name for id_, name in titles.items() if id_ != run_id}
-    other = _box(
+    other = components.box(
         right,
         _("Compared with"),
         {ZERO_SHOT: _("before the training (zero-shot)"), **others},
@@ -71,23 +70,6 @@ def show(project_id: str, runs: Sequence[RunSummary]) -> Chosen:
         return Chosen(run, ZERO_SHOT, cached.compared(run.summary.id), *names)
     compared = comparison.of_runs(cached.run_record(other), run)
     return Chosen(run, other, compared, title(by_id[other]), title(chosen), name_of(by_id[other]), name_of(chosen))
-
-
-def _box(column: DeltaGenerator, label: str, titles: Mapping[str, str], slot: str, help_: str | None = None) -> str:
-    """A box to choose from `titles`; the first is chosen to begin with. A box goes on showing the words that it had when it was
-    drawn first: with other words (a new name, another language) it is another box, and takes the choice over from `slot`."""
-    ids = list(titles)
-    before = session.get(slot)
-    chosen: str = column.selectbox(
-        label,
-        ids,
-        index=ids.index(before) if before in ids else 0,
-        format_func=titles.__getitem__,
-        key=f"{slot}_{hash(tuple(titles.values()))}",
-        help=help_,
-    )
-    session.put(slot, chosen)
-    return chosen
 
 
 def title(run: RunSummary) -> str:

@@ -85,6 +85,7 @@ def _language_switch() -> None:
         _("Language"),
         codes,
         default=current,
+        required=True,
         format_func=lambda code: i18n.LANGUAGES[code],
         key=f"language_switch_{current}",
         label_visibility="collapsed",

@@ -112,6 +112,7 @@ def curve(job: Job) -> None:
         _("Show"),
         ["all", "last"],
         default="all",
+        required=True,
         format_func=lambda code: _("All steps") if code == "all" else _("Last {count} steps", count=number(LAST_STEPS)),
         key=f"curve_part_{job.id}",
         label_visibility="collapsed",

@@ -161,7 +161,8 @@ def new_tab(browser: Browser, server: Server) -> Iterator[Callable[..., Tab]]:
         contexts.append(context)
         page = context.new_page()
         own = (server.url, server.url.replace("http", "ws"), "data:", "blob:")
-        page.on("request", lambda request: None if request.url.startswith(own) else outside.append(request.url))
+        for kind in ("request", "websocket"):
+            page.on(kind, lambda asked: None if asked.url.startswith(own) else outside.append(asked.url))  # type: ignore[call-overload]
         page.on("pageerror", lambda error: errors.append(str(error)))
         return Tab(page, server.url)
 

@@ -543,7 +543,7 @@ def test_deleting_and_bringing_back(db: Database, project: Project, open_page: O
 
 @pytest.fixture
 def offered(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], bytes]:
-    """`offered("result1_classes.csv")`: the file as a click gives it, made outside of every session, as Streamlit does it."""
+    """`offered("Parts_result1_classes.csv")`: the file as a click gives it, made outside of every session."""
     makers: dict[str, Callable[[], bytes]] = {}
     add = MediaFileManager.add_deferred
 
@@ -571,7 +571,7 @@ def table(content: bytes) -> list[list[str]]:
 @pytest.mark.usefixtures("run_id")
 def test_every_table_as_a_file(project: Project, open_page: OpenPage, offered: Callable[[str], bytes]) -> None:
     choose(open_page(PAGE, project), "files")
-    classes = table(offered("result1_classes.csv"))
+    classes = table(offered("Parts_result1_classes.csv"))
     assert classes[0][:4] == ["Class", "Photos", "Before: right", "Before: found"]
     assert classes[2] == [
         "Bolt",
@@ -587,21 +587,21 @@ def test_every_table_as_a_file(project: Project, open_page: OpenPage, offered: C
         "0.8500",
         "0.6667",
     ]
-    photos = table(offered("result1_photos.csv"))
+    photos = table(offered("Parts_result1_photos.csv"))
     assert len(photos) == 13
     assert photos[4][:6] == ["Nut test 3.jpg", "Nut", "Nut", "0.7000", "Bolt", "0.7000"]
-    assert table(offered("result1_confusion_1.csv"))[1:] == [
+    assert table(offered("Parts_result1_confusion_1.csv"))[1:] == [
         ["Nut", "4", "0", "0"],
         ["Bolt", "4", "0", "0"],
         ["Gear", "4", "0", "0"],
     ]
-    assert table(offered("result1_confusion_2.csv"))[1:] == [
+    assert table(offered("Parts_result1_confusion_2.csv"))[1:] == [
         ["Nut", "3", "1", "0"],
         ["Bolt", "0", "2", "2"],
         ["Gear", "0", "0", "4"],
     ]
-    assert ["Model", "Starter (built in)"] in table(offered("result1_settings.csv"))
-    assert json.loads(offered("result1_result.json"))["settings"]["seed"] == 7
+    assert ["Model", "Starter (built in)"] in table(offered("Parts_result1_settings.csv"))
+    assert json.loads(offered("Parts_result1_result.json"))["settings"]["seed"] == 7
 
 
 @pytest.mark.usefixtures("run_id")
@@ -609,9 +609,9 @@ def test_files_are_in_the_language_of_the_screen(
     project: Project, open_page: OpenPage, offered: Callable[[str], bytes]
 ) -> None:
     choose(open_page(PAGE, project, "ja"), "files")
-    assert table(offered("result1_classes.csv"))[0][:2] == ["種類", "写真"]
-    assert "学習後" in offered("result1_confusion_2.svg").decode()
-    assert '<html lang="ja">' in offered("result1_ranges.html").decode()
+    assert table(offered("Parts_result1_classes.csv"))[0][:2] == ["種類", "写真"]
+    assert "学習後" in offered("Parts_result1_confusion_2.svg").decode()
+    assert '<html lang="ja">' in offered("Parts_result1_ranges.html").decode()
 
 
 @pytest.mark.usefixtures("run_id")
@@ -619,8 +619,8 @@ def test_figures_as_they_were_looked_at(project: Project, open_page: OpenPage, o
     app = open_page(PAGE, project)
     app.segmented_control(key="matrix_unit").set_value("percent").run()
     choose(app, "files").run()  # what was chosen before is forgotten one run later, unless it is kept
-    assert offered("result1_loss.png").startswith(b"\x89PNG")
-    assert ">75</text>" in offered("result1_confusion_2.svg").decode()  # per cent of the nuts
+    assert offered("Parts_result1_loss.png").startswith(b"\x89PNG")
+    assert ">75</text>" in offered("Parts_result1_confusion_2.svg").decode()  # per cent of the nuts
 
 
 def test_a_spreadsheet_runs_no_name(db: Database, open_page: OpenPage, offered: Callable[[str], bytes]) -> None:
@@ -629,7 +629,7 @@ def test_a_spreadsheet_runs_no_name(db: Database, open_page: OpenPage, offered: 
     add_run(db, project, [0, 0], [0, 1])
     choose(open_page(PAGE, project), "files")
     for name in ("classes", "photos", "confusion_1"):
-        cells = [one for row in table(offered(f"result1_{name}.csv")) for one in row]
+        cells = [one for row in table(offered(f"Parts_result1_{name}.csv")) for one in row]
         assert not [one for one in cells if one.startswith("=")]
         assert any(one.startswith("'=1+1") for one in cells)
 

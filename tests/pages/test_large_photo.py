@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from pages.ui import browser, photo_add, photo_large
+from pages.ui import photo_large
 from prolip_core import config, images, storage
 from prolip_core.content_store import ContentStore
 from prolip_core.storage import Database
@@ -62,7 +62,3 @@ def test_the_large_copy_is_an_upright_jpeg_of_the_right_size(
 )
 def test_what_the_browser_asks_for_may_be_anything(asked: object, expected: tuple[object, int]) -> None:
     assert photo_large._read(asked) == expected
-
-
-def test_the_page_and_the_server_know_one_limit_of_files() -> None:
-    assert browser.MAX_FILES == photo_add.MAX_FILES

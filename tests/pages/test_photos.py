@@ -146,9 +146,47 @@ def test_photos_that_wait_for_a_class_belong_to_their_project_and_keep_their_use
     app.query_params["project"] = project.id
     app.run()
     press(app, "Add them to this class")
+    assert "Choose a class, or name a new one." in shown(app)
+    app.selectbox(key="homeless_class").set_value(storage.classes.list_(db, project.id)[0].id)
+    press(app, "Add them to this class")
     (photo,) = storage.photos.list_(db, project.id)
     assert photo.role == "test"
     assert storage.photos.list_(db, other.id) == ()
+
+
+def test_photos_without_a_folder_may_name_their_class(db: Database, open_page: OpenPage) -> None:
+    project = make_project(db)
+    app = open_page(PAGE, project)
+    drop(app, project, jpeg("1.jpg", 1), jpeg("2.jpg", 2))
+    app.text_input(key="homeless_new_class").set_value("Gear")
+    press(app, "Add them to this class")
+    assert [row.display_name for row in storage.classes.list_(db, project.id)] == ["Gear"]
+    assert len(storage.photos.list_(db, project.id)) == 2
+
+
+def test_the_drop_zone_of_a_class_takes_photos_for_what_is_chosen(db: Database, open_page: OpenPage) -> None:
+    project = make_project(db, classes=("Nut", "Bolt"))
+    nut = storage.classes.list_(db, project.id)[0]
+    app = open_page(PAGE, project)
+    app.segmented_control(key=f"upload_role_{project.id}").set_value("test").run()
+    next(box for box in app.selectbox if box.label == "Class").set_value(nut.id).run()
+    zone = app.file_uploader(key=f"class_files_{nut.id}_0")
+    assert zone.label == "Add test photos of “Nut”"
+    zone.set_value([jpeg("a.jpg", 1)]).run()
+    assert [photo.role for photo in storage.photos.list_(db, project.id)] == ["test"]
+
+
+def test_the_counts_of_the_filters_agree(db: Database, open_page: OpenPage) -> None:
+    project = make_project(db, classes=("Nut", "Bolt"))
+    add_photos(db, project, 3)
+    storage.photos.exclude(db, [storage.photos.list_(db, project.id)[0].id])
+    app = open_page(PAGE, project)
+    box = next(box for box in app.selectbox if box.label == "Class")
+    assert box.options == ["All classes (6)", "Nut (3)", "Bolt (3)"]
+    use = app.segmented_control(key="photos_use")
+    assert list(use.options) == ["All (6)", "To learn from (5)", "To test on (0)", "Excluded (1)"]
+    box.set_value(storage.classes.list_(db, project.id)[1].id).run()
+    assert next(iter(app.segmented_control(key="photos_use").options)) == "All (3)"
 
 
 def test_a_photo_that_waited_too_long_for_its_class_is_told(db: Database, open_page: OpenPage) -> None:
@@ -156,6 +194,7 @@ def test_a_photo_that_waited_too_long_for_its_class_is_told(db: Database, open_p
     app = open_page(PAGE, project)
     drop(app, project, jpeg("loose.jpg", 1), jpeg("other.jpg", 2))
     ContentStore(config.photo_folder()).delete(hashlib.sha256(image_factory.jpeg(1, 320, 240)).hexdigest())
+    app.selectbox(key="homeless_class").set_value(storage.classes.list_(db, project.id)[0].id)
     press(app, "Add them to this class")
     assert [photo.record.filename for photo in storage.photos.list_(db, project.id)] == ["other.jpg"]
     (table,) = app.dataframe
@@ -256,7 +295,9 @@ def test_names_that_mean_harm_are_only_text(db: Database, open_page: OpenPage) -
     project = make_project(db, name=evil, classes=(evil, "Bolt"))
     add_photos(db, project, 1)
     app = open_page(PAGE, project)
-    app.selectbox(key="photos_class").set_value(storage.classes.list_(db, project.id)[0].id).run()
+    next(box for box in app.selectbox if box.label == "Class").set_value(
+        storage.classes.list_(db, project.id)[0].id
+    ).run()
     drop(app, project, (f"{evil.replace('/', '')}.jpg", b"no photo", "image/jpeg"))
     # Labels are Markdown as well; the choices of a box and the words of the grid are not (see test_the_way).
     labels = [getattr(element.proto, "label", "") for element in app.main if hasattr(element, "proto")]
