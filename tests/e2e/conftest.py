@@ -162,7 +162,7 @@ def new_tab(browser: Browser, server: Server) -> Iterator[Callable[..., Tab]]:
         page = context.new_page()
         own = (server.url, server.url.replace("http", "ws"), "data:", "blob:")
         for kind in ("request", "websocket"):
-            page.on(kind, lambda asked: None if asked.url.startswith(own) else outside.append(asked.url))  # type: ignore[call-overload]
+            page.on(kind, lambda asked: None if asked.url.startswith(own) else outside.append(asked.url))
         page.on("pageerror", lambda error: errors.append(str(error)))
         return Tab(page, server.url)
 
