@@ -86,11 +86,23 @@ def _each(files: Sequence[UploadFile]) -> Iterator[tuple[str, bytes, ImageError 
         if not archives.is_zip(file.data):
             yield file.name, file.data, None
             continue
+        is_empty = True
         try:
             for member in archives.members(file.data, file.name):
+                is_empty = False
                 yield member.name, member.data, member.error
+            if is_empty:
+                yield file.name, b"", _nothing_in(file.name)
         except ArchiveError as error:
             yield file.name, b"", refusal(error, file.name)
+
+
+def _nothing_in(filename: str) -> ImageError:
+    return ImageError(
+        "There is no photo in {filename}.",
+        filename=filename,
+        remedy="Put photos into the zip file, and choose it again.",
+    )
 
 
 def refusal(error: ProLIPError, filename: str) -> ImageError:

@@ -83,6 +83,15 @@ def test_what_is_refused_is_named_and_costs_no_other(stores: tuple[ContentStore,
         assert one.error.__traceback__ is None  # or the bytes of the file would stay in memory with the report
 
 
+@pytest.mark.parametrize("members", [{}, {"__MACOSX/._a.jpg": b"x", ".DS_Store": b"x"}])
+def test_a_zip_without_photos_is_told(
+    stores: tuple[ContentStore, ThumbnailStore], members: Mapping[str, bytes]
+) -> None:
+    (found,) = checked([UploadFile("empty.zip", zipped(members))], stores)
+    assert found.rejected is not None and found.rejected.reason == "There is no photo in empty.zip."
+    assert (found.done, found.total) == (1, 1)
+
+
 def test_an_office_document_is_not_unpacked(stores: tuple[ContentStore, ThumbnailStore]) -> None:
     data = zipped({"[Content_Types].xml": b"<x/>", "word/media/image1.jpg": image_factory.jpeg(1)})
     (found,) = checked([UploadFile("report.docx", data)], stores)
