@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from prolip_core.storage import Database
 from prolip_core.storage.records import Project
 from prolip_core.types import CheckedPhoto
 from tests import image_factory
-from tests.e2e.conftest import Server, Tab
+from tests.e2e.conftest import PATIENCE_MS, Server, Tab
 from tests.pages.conftest import add_photos, make_project
 from tests.pages.test_compare import add_run
 
@@ -327,23 +326,17 @@ def test_a_photo_of_another_project_is_never_shown(db: Database, new_tab: NewTab
         expect(tab.page.get_by_role("dialog")).to_have_count(0)
 
 
-def test_a_large_photo_is_there_at_once(db: Database, new_tab: NewTab) -> None:
-    project = make_project(db, "Quick", ("Nut", "Bolt"))
-    for number in range(4):
+def test_large_photos_open_one_after_the_other(db: Database, new_tab: NewTab) -> None:
+    project = make_project(db, "Large", ("Nut", "Bolt"))
+    for number in range(2):
         add_large_photo(db, project, f"{'x' * number}camera.jpg", (4000, 3000))
     add_photos(db, project, 10)
     tab = photos_page(new_tab, project)
-    tab.page.wait_for_timeout(1000)
-    seconds = []
-    for number in range(4):
-        button = tab.page.get_by_role("button", name=f"Show large: {'x' * number}camera.jpg", exact=True)
-        start = time.monotonic()
-        button.click()
+    for number in range(2):
+        tab.page.get_by_role("button", name=f"Show large: {'x' * number}camera.jpg", exact=True).click()
         see_picture(tab, 1600, 1200)
-        seconds.append(time.monotonic() - start)
-        tab.page.keyboard.press("Escape")
+        tab.page.get_by_role("dialog").press("Escape")
         expect(tab.page.get_by_role("dialog")).to_have_count(0)
-    assert sorted(seconds)[1] < 1.0, seconds  # under 0.5 on a machine that does nothing else
 
 
 def test_photos_without_boxes_open_by_the_picture_itself(answered: Project, new_tab: NewTab) -> None:
@@ -388,3 +381,17 @@ def _tab_through(tab: Tab, count: int) -> list[str]:
         tab.page.keyboard.press("Tab")
         names.append(tab.page.evaluate(FOCUSED))
     return names
+
+
+def test_an_opened_menu_has_the_focus(new_tab: NewTab) -> None:
+    """It is drawn at the end of the page: without this, Tab goes through everything else first."""
+    tab = new_tab("ja-JP")
+    tab.open()
+    tab.click("make_project")
+    tab.page.wait_for_url("**/classes**")
+    tab.settle()
+    tab.page.get_by_role("button", name="まとめて貼り付け").press("Enter")
+    field = tab.page.locator("[data-testid=stPopoverBody] textarea")
+    expect(field).to_be_focused(timeout=PATIENCE_MS)
+    tab.page.keyboard.type("歯車, gear")
+    expect(field).to_have_value("歯車, gear")
