@@ -124,6 +124,8 @@ def test_every_method_is_measured_on_every_draw(prepared: Material) -> None:
                 prepared.projector,
                 prepared.logit_scale,
                 prepared.spec.seed + number,
+                prepared.text_side,
+                prepared.context,
             )
             answers = method.fit(problem, None).logits(prepared.query_MP).argmax(dim=-1)
             assert score.accuracies[number] == pytest.approx(float((answers == labels_M).float().mean()))
@@ -142,9 +144,10 @@ def test_without_the_reference_there_is_no_difference(prepared: Material) -> Non
 
 def test_all_methods_run_on_real_features(prepared: Material) -> None:
     study = compare_methods.run(prepared, n_draws=1)
-    assert {score.method.key for score in study.scores} | {one.method.key for one in study.not_run} == {
-        method.key for method in methods.METHODS
-    }
+    assert [score.method.key for score in study.scores] == [method.key for method in methods.METHODS]
+    bare = compare_methods.run(replace(prepared, text_side=None, context=None), n_draws=1, keys=["coop", "prolip_text"])
+    assert [one.method.key for one in bare.not_run] == ["coop", "prolip_text"]
+    assert "not handed in" in bare.not_run[0].reason.text
 
 
 def failing(problem: Problem, on_step: OnStep | None = None) -> Fitted:

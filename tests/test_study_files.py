@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,9 @@ def studies(folders: Path) -> tuple[MethodStudy, LearningRateStudy]:
     """One of each kind, with a method that cannot run and a draw that a person stopped."""
     prepared = material.prepare(fakes.TINY_SPEC, dataset.read_folders(folders / "train", folders / "test"))
     keys = ["zero_shot", "coop", "prolip_auto"]
+    without_text = replace(prepared, context=None)
     return (
-        compare_methods.run(prepared, shots=3, n_draws=2, keys=keys),
+        compare_methods.run(without_text, shots=3, n_draws=2, keys=keys),
         learning_rates.run(prepared, shots=3, n_draws=2, learning_rates=(1e-3,), lams=("0", "1/N"), epochs=3),
     )
 

@@ -14,12 +14,13 @@ from threadpoolctl import threadpool_limits
 
 from prolip_core import duplicates, pilot, prompts, splits
 from prolip_core.backbones import Backbone
-from prolip_core.baselines.problem import Problem
+from prolip_core.baselines.problem import ContextEncoder, Problem, TextSide
+from prolip_core.baselines.prompt_tuning import CONTEXT_LENGTH
 from prolip_core.dataset import PhotoSet
 from prolip_core.errors import Cancelled, ConfigError, DatasetError
 from prolip_core.objective import Support
 from prolip_core.spec import PilotSpec
-from prolip_core.types import ClassVectors, Progress, Projector, Split
+from prolip_core.types import ClassVectors, Progress, Projector, PromptSet, Split
 
 OnProgress = Callable[[Progress], bool | None]
 """Told how far a study is; returning True stops it. Draws that are whole are kept."""
@@ -43,6 +44,8 @@ class Material:
     logit_scale: float
     support: Support
     query_MP: torch.Tensor
+    text_side: TextSide | None
+    context: ContextEncoder | None
     backbone_title: str
     backbone_sha256: str
 
@@ -57,7 +60,13 @@ class Material:
     def problem(self, rows: torch.Tensor, seed: int) -> Problem:
         """The few-shot problem of a draw: these support photos and no others."""
         return Problem(
-            self.support.subset(rows), self.class_vectors.text_CD, self.projector, self.logit_scale, seed=seed
+            self.support.subset(rows),
+            self.class_vectors.text_CD,
+            self.projector,
+            self.logit_scale,
+            seed,
+            self.text_side,
+            self.context,
         )
 
 
@@ -97,9 +106,26 @@ def prepare(
         logit_scale=backbone.logit_scale,
         support=Support(pre_VNP, labels_N, groups_N, len(photos.classes)),
         query_MP=query_MP,
+        text_side=_text_side(backbone, prompt_set),
+        context=_context(backbone, photos),
         backbone_title=backbone.device.title,
         backbone_sha256=backbone.fingerprint,
     )
+
+
+def _text_side(backbone: Backbone, prompt_set: PromptSet) -> TextSide | None:
+    opened = backbone.sentences_before_projector(prompt_set)
+    if opened is None:
+        return None
+    counts = torch.tensor([len(of_class) for of_class in prompt_set.sentences])
+    return TextSide(opened[0], torch.arange(len(counts)).repeat_interleave(counts), opened[1])
+
+
+def _context(backbone: Backbone, photos: PhotoSet) -> ContextEncoder | None:
+    """Prompt tuning around the first English name of every class."""
+    names = [spec.prompt_names[0] for spec in photos.classes]
+    opened = backbone.context_encoder(names, CONTEXT_LENGTH)
+    return None if opened is None else ContextEncoder(*opened)
 
 
 def choose_shots(support: Support, shots: int | None) -> int:
