@@ -104,6 +104,7 @@ def score(key: str, accuracy: float, **options: Any) -> dict[str, Any]:
         "seconds": 1.234,
         "added_parameters": 5120,
         "trained_parameters": 0,
+        "notes": [],
         **options,
     }
 
