@@ -31,6 +31,7 @@ the product. How each method is computed, with its source, stands in the docstri
   a table, about one such interval leaves 0 out by luck alone.
 - "Balanced" is the mean over classes. Seconds are one fit on one thread of a shared processor, choices included. "Added numbers"
   are those that the answers need and the backbone does not have; "trained numbers" those that gradient descent moves.
+- Where the sentences are not those of the default, they were given with `--classes` and `--templates`.
 """
 
 LIMITS = """## What these figures do not say
