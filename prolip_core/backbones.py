@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import open_clip
@@ -19,7 +19,7 @@ from torch import nn
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as transforms
 
-from prolip_core import catalogue, projectors, starter, weights
+from prolip_core import catalogue, projectors, starter, text_tower, weights
 from prolip_core.catalogue import BackboneSpec
 from prolip_core.devices import Device
 from prolip_core.errors import BackboneError, UnknownBackboneError
@@ -90,6 +90,18 @@ class Backbone:
             chunks.append(encoded.float().cpu())
         per_class = torch.split(torch.cat(chunks), [len(of_class) for of_class in prompts.sentences])
         return ClassVectors(prompts, F.normalize(torch.stack([unit.mean(dim=0) for unit in per_class]), dim=-1))
+
+    def sentences_before_projector(self, prompts: PromptSet) -> tuple[torch.Tensor, Projector] | None:
+        """Features (S, Q) of all sentences, class by class, before the text projector, and a copy of that projector; None where
+        the model keeps none in the usual place."""
+        sentences = [sentence for of_class in prompts.sentences for sentence in of_class]
+        return text_tower.before_projector(self._model, self._tokenizer(sentences).to(self.device.torch_device))
+
+    def context_encoder(
+        self, names: Sequence[str], context_length: int
+    ) -> tuple[int, Callable[[torch.Tensor], torch.Tensor]] | None:
+        """For prompt tuning: see `text_tower.context_encoder`."""
+        return text_tower.context_encoder(self._model, self._tokenizer, names, context_length)
 
     def pixels(self, image: Image.Image) -> torch.Tensor:
         """View 0: the model's own preprocessing, (3, H, W)."""

@@ -11,7 +11,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -21,6 +21,9 @@ from prolip_core import types as records
 from prolip_core.config import cache_folder
 from prolip_core.errors import ConfigError, DatasetError, ProLIPError
 from prolip_core.report_text import STEERING, plain
+
+if TYPE_CHECKING:
+    from prolip_core.spec import FitConfig, PilotSpec
 
 EXIT_OK, EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 0, 2, 130
 
@@ -32,6 +35,7 @@ STAGE_TITLES = {
     "fit": "Fine-tuning the projector",
     "cross_validation": "Cross-validating",
     "sample": "Rendering the sample",
+    "study": "Training and measuring",
 }
 
 
@@ -85,18 +89,15 @@ def build_parser() -> argparse.ArgumentParser:
     pilot = _command(commands, "pilot", pilot_command, "train on a folder of photos and compare with zero-shot")
     pilot.add_argument("train", type=Path, metavar="TRAIN", help="folder with one folder of photos per class")
     pilot.add_argument("--test", type=Path, help="the same for the test photos; without it: cross-validation")
-    pilot.add_argument("--classes", type=Path, help="CSV: class,display_name,prompt_names (names parted by |)")
-    pilot.add_argument("--templates", default="general", help="template set by name (default: %(default)s)")
-    pilot.add_argument("--template", action="append", help="own sentence with {} for the name; may be repeated")
-    pilot.add_argument("--backbone", default=catalogue.STARTER, help="name, or ARCHITECTURE:TAG, or ARCHITECTURE:FILE")
-    pilot.add_argument("--views", type=int, default=1, help="views per training photo, 1 = not augmented")
+    _add_reading(pilot)
     pilot.add_argument("--solver", default="exact", help="exact or adam (default: %(default)s)")
     pilot.add_argument("--lam", default="auto", help="auto, 1/N, 1/N2 or a number (default: %(default)s)")
     pilot.add_argument("--epochs", type=int, default=300, help="of adam (default: %(default)s)")
     pilot.add_argument("--lr", type=float, default=1e-3, help="learning rate of adam (default: %(default)s)")
-    pilot.add_argument("--seed", type=int, default=0, help="of views and folds (default: %(default)s)")
     _add_device(pilot)
     pilot.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder for the results")
+
+    _add_studies(commands)
 
     predict = _command(commands, "predict", predict_command, "answer about new photos with a finished run")
     predict.add_argument("run", type=Path, metavar="RUN", help="folder that a pilot wrote")
@@ -113,20 +114,11 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def pilot_command(options: argparse.Namespace) -> None:
-    from prolip_core import dataset, pilot, prompts, report_text, runs
-    from prolip_core.spec import FitConfig, PilotSpec
+    from prolip_core import dataset, pilot, report_text, runs
+    from prolip_core.spec import FitConfig
 
     # Everything that can be wrong about the request is found before any photo is read.
-    spec = PilotSpec(
-        backbone=catalogue.parse(options.backbone),
-        templates=tuple(options.template or prompts.template_set(options.templates).templates),
-        n_views=options.views,
-        fit=FitConfig(options.solver, options.lam, options.lr, options.epochs),
-        seed=options.seed,
-        device=options.device,
-        precision=options.precision,
-    )
-    pilot.check(spec)
+    spec = _spec(options, FitConfig(options.solver, options.lam, options.lr, options.epochs))
     cache = cache_folder()
     _check_out(options.out, options.train, options.test)
     runs.prepare_folder(options.out)
@@ -135,6 +127,34 @@ def pilot_command(options: argparse.Namespace) -> None:
         run = pilot.run(spec, photos, cache_folder=cache, on_progress=bars.show, on_step=bars.show_step)
         path = runs.save(run, options.out)
     report_text.write(run, path, sys.stdout)
+
+
+def study_command(options: argparse.Namespace) -> None:
+    from prolip_core import dataset, runs
+    from prolip_core.baselines import methods
+    from prolip_core.spec import FitConfig
+    from prolip_core.studies import compare_methods, learning_rates, material, study_files, study_text
+
+    spec = _spec(options, FitConfig())
+    material.check_draws(options.draws)
+    keys = getattr(options, "method", None)
+    if keys:
+        methods.by_keys(keys)
+    cache = cache_folder()
+    _check_out(options.out, options.train, options.test)
+    runs.prepare_folder(options.out, study=options.study)
+    with ProgressBars() as bars:
+        photos = dataset.read_folders(options.train, options.test, options.classes, on_progress=bars.show)
+        prepared = material.prepare(spec, photos, cache_folder=cache, on_progress=bars.show)
+        study: compare_methods.MethodStudy | learning_rates.LearningRateStudy
+        if options.study == study_files.METHODS:
+            study = compare_methods.run(
+                prepared, shots=options.shots, n_draws=options.draws, keys=keys, on_progress=bars.show
+            )
+        else:
+            study = learning_rates.run(prepared, shots=options.shots, n_draws=options.draws, on_progress=bars.show)
+        path = study_files.save(study, options.out)
+    study_text.write(study_files.load(path), path, sys.stdout)
 
 
 def predict_command(options: argparse.Namespace) -> None:
@@ -300,6 +320,57 @@ def _command(
     parser.add_argument("--verbose", action="store_true", help="show what the libraries report")
     parser.set_defaults(command=command, name=name)
     return parser
+
+
+def _add_studies(commands: Any) -> None:
+    """`study methods` and `study learning-rates`, which differ in one option and a default."""
+    study = commands.add_parser("study", help="many trainings on the same photos", description="Compare trainings.")
+    studies = study.add_subparsers(required=True, metavar="STUDY", parser_class=OneLineParser)
+    for name, draws, summary in (
+        ("methods", 5, "compare ProLIP with other methods on the same photos"),
+        ("learning-rates", 3, "ProLIP by Adam over learning rates and λ"),
+    ):
+        parser = _command(studies, name, study_command, summary)
+        parser.set_defaults(name=f"study {name}", study=name.replace("-", "_"))
+        parser.add_argument("train", type=Path, metavar="TRAIN", help="folder with one folder of photos per class")
+        parser.add_argument("--test", type=Path, required=True, help="the same for the test photos")
+        parser.add_argument(
+            "--shots", type=int, help="photos per class of a draw (default: 16, or all of the smallest)"
+        )
+        parser.add_argument("--draws", type=int, default=draws, help="random draws from TRAIN (default: %(default)s)")
+        if name == "methods":
+            parser.add_argument("--method", action="append", metavar="KEY", help="only this method; may be repeated")
+        _add_reading(parser)
+        _add_device(parser)
+        parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder for the results")
+
+
+def _spec(options: argparse.Namespace, fit: FitConfig) -> PilotSpec:
+    """The choices as a record, checked before any photo is read."""
+    from prolip_core import pilot, prompts
+    from prolip_core.spec import PilotSpec
+
+    spec = PilotSpec(
+        backbone=catalogue.parse(options.backbone),
+        templates=tuple(options.template or prompts.template_set(options.templates).templates),
+        n_views=options.views,
+        fit=fit,
+        seed=options.seed,
+        device=options.device,
+        precision=options.precision,
+    )
+    pilot.check(spec)
+    return spec
+
+
+def _add_reading(parser: argparse.ArgumentParser) -> None:
+    """How photos and class names are read by the model."""
+    parser.add_argument("--classes", type=Path, help="CSV: class,display_name,prompt_names (names parted by |)")
+    parser.add_argument("--templates", default="general", help="template set by name (default: %(default)s)")
+    parser.add_argument("--template", action="append", help="own sentence with {} for the name; may be repeated")
+    parser.add_argument("--backbone", default=catalogue.STARTER, help="name, or ARCHITECTURE:TAG, or ARCHITECTURE:FILE")
+    parser.add_argument("--views", type=int, default=1, help="views per training photo, 1 = not augmented")
+    parser.add_argument("--seed", type=int, default=0, help="of views, folds and draws (default: %(default)s)")
 
 
 def _add_device(parser: argparse.ArgumentParser) -> None:

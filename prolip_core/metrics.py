@@ -7,6 +7,7 @@ first training should wait for.
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -58,6 +59,20 @@ def wilson_interval(correct: int, count: int) -> tuple[float, float]:
 
     interval = binomtest(correct, count).proportion_ci(CONFIDENCE_LEVEL, method="wilson")
     return float(interval.low), float(interval.high)
+
+
+def mean_interval(values: Sequence[float]) -> tuple[float, float] | None:
+    """Student's 95 % interval of the mean of independent values (Student 1908); None for fewer than two.
+
+    It may reach beyond what the values themselves can be, such as an accuracy over 1.
+    """
+    from scipy.stats import t
+
+    if len(values) < 2:
+        return None
+    half = float(t.ppf(0.5 + CONFIDENCE_LEVEL / 2, len(values) - 1)) * statistics.stdev(values) / math.sqrt(len(values))
+    mean = statistics.fmean(values)
+    return mean - half, mean + half
 
 
 def mcnemar_p(first: Sequence[Prediction], second: Sequence[Prediction]) -> float:

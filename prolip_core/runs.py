@@ -59,8 +59,10 @@ class SavedRun:
         )
 
 
-def prepare_folder(folder: Path) -> None:
+def prepare_folder(folder: Path, *, study: str | None = None) -> None:
     """Makes the folder for a run, or takes an empty one or one that holds an earlier run, finished or interrupted.
+
+    study: the folder is for a study of that name, and only an earlier one of the same kind may be replaced.
 
     Raises RunError if it cannot be made or written to, or holds other things, before any work is spent.
     """
@@ -69,7 +71,7 @@ def prepare_folder(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass  # the right to write, asked before the work and not after it
         names = [entry.name for entry in folder.iterdir()]
-        is_run = _is_result(folder / RESULT) if RESULT in names else all(_is_own(name) for name in names)
+        is_run = _is_result(folder / RESULT, study) if RESULT in names else all(_is_own(name) for name in names)
     except OSError as error:
         raise RunError(
             "The folder {folder} cannot be used for the results: {cause}.",
@@ -90,13 +92,15 @@ def _is_own(name: str) -> bool:
     return name in OWN_FILES or name.startswith(STAGING) or name in {".DS_Store", "Thumbs.db", "desktop.ini"}
 
 
-def _is_result(path: Path) -> bool:
-    """Many programs write a file of this name; only one of ours may be replaced."""
+def _is_result(path: Path, study: str | None) -> bool:
+    """Many programs write a file of this name; only one of ours, and of the same kind, may be replaced."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, IsADirectoryError, RecursionError):
         return False
-    return isinstance(content, dict) and {"format", "class_names", "backbone"} <= content.keys()
+    if not isinstance(content, dict) or not {"format", "class_names", "backbone"} <= content.keys():
+        return False
+    return bool(content.get("study") == study)
 
 
 def save(run: PilotRun, folder: Path) -> Path:

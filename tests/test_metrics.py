@@ -118,3 +118,12 @@ def test_calibration_error_against_a_slow_loop() -> None:
 def test_nothing_measured_is_an_error() -> None:
     with pytest.raises(ValueError, match="nothing was predicted"):
         metrics.evaluate((), NAMES)
+
+
+def test_the_interval_of_a_mean_is_students() -> None:
+    """t(0.975; 2) = 4.302653 and t(0.975; 1) = 12.706205, from a table."""
+    found = metrics.mean_interval([0.6, 0.7, 0.8])
+    half = 4.302653 * 0.1 / math.sqrt(3)
+    assert found == pytest.approx((0.7 - half, 0.7 + half), abs=1e-6)
+    assert metrics.mean_interval([0.5, 0.7]) == pytest.approx((0.6 - 12.706205 * 0.1, 0.6 + 12.706205 * 0.1), abs=1e-6)
+    assert metrics.mean_interval([0.5]) is None

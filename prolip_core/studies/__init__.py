@@ -1,0 +1,5 @@
+"""Studies: many trainings on the same photos, to answer a question that one run cannot. `material.prepare` comes first.
+
+`compare_methods`: ProLIP compared with what?
+`learning_rates`: how much does the learning rate matter, and what does λ do about it?
+"""

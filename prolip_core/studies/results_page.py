@@ -1,0 +1,171 @@
+"""Writes docs/results.md from the results of studies.
+
+    python -m prolip_core.studies.results_page NAME=RESULT.json … > docs/results.md
+
+NAME is the photo folder that the commands on the page name. Every figure and every sentence about who is ahead comes from the
+result files, so the page is written anew by one command when the backbone or a method changes.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from prolip_core.errors import ConfigError, ProLIPError
+from prolip_core.studies import study_files, study_text
+
+INTRODUCTION = """# Results
+
+ProLIP compared with other ways to learn from a few photos, and how much its learning rate matters. This page is written by
+`prolip_core.studies.results_page` from the results of the commands below; the photos are development photos that are not part of
+the product. How each method is computed, with its source, stands in the docstrings of `prolip_core/baselines`.
+
+- Every method sees the same photos, class vectors and random draws, and none sees a test photo. What a paper tunes on a
+  validation set is fixed at a published default, or chosen by cross-validation on the photos to learn from.
+- A test photo that is the same as, or a near-duplicate of, any photo to learn from is left out.
+- "Over draws" is Student's 95 % interval of the mean over random draws: other photos of the same kind to learn from. The test
+  photos stay the same; what other test photos would add is Wilson's interval in the result file (`photo_interval`).
+- "Against ProLIP" is the mean difference in points on the same draws, with the same kind of interval. With some twenty methods in
+  a table, about one such interval leaves 0 out by luck alone.
+- "Balanced" is the mean over classes. Seconds are one fit on one thread of a shared processor, choices included. "Added numbers"
+  are those that the answers need and the backbone does not have; "trained numbers" those that gradient descent moves.
+- Where the sentences are not those of the default, they were given with `--classes` and `--templates`.
+"""
+
+LIMITS = """## What these figures do not say
+
+- One small backbone: the order of methods may be another one with a real CLIP. Learning rates and step counts of ZS-LP, CLAP,
+  CLIP-Adapter, TaskRes, Tip-Adapter-F and CoOp were published for CLIP with a logit scale of 100; a smaller one makes their steps
+  smaller, CLIP-Adapter's most of all. The weight 1 of Tip-Adapter's cache counts for more with a smaller scale.
+- λ = 1/N² depends on the scale of features and embeddings, which a backbone is free to choose; the paper's figures are of CLIP.
+- CLIP-Adapter and Tip-Adapter are usually shown tuned on validation photos, and are better then.
+- Two photo sets, of everyday clothing and of one kind of part.
+"""
+
+
+PAPER_RATES = (1e-5, 1e-2)
+"""Learning rates that arXiv 2410.05270 reports on, section 4.2."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Writes the page to stdout; 2 and one line on stderr for wrong input."""
+    try:
+        results = [(name, study_files.load(path)) for name, path in _parse(arguments)]
+    except ProLIPError as error:
+        sys.stderr.write(f"results_page: {error}\n")
+        return 2
+    sys.stdout.write(page(results))
+    return 0
+
+
+def _parse(arguments: Sequence[str]) -> list[tuple[str, Path]]:
+    pairs = []
+    for argument in arguments:
+        name, found, path = argument.partition("=")
+        if not (name and found and path):
+            raise ConfigError("“{value}” is not NAME=RESULT.json.", value=argument)
+        pairs.append((name, Path(path)))
+    return pairs
+
+
+def page(results: Iterable[tuple[str, Mapping[str, Any]]]) -> str:
+    """The whole page in Markdown, one section per result."""
+    parts = [INTRODUCTION]
+    for name, result in results:
+        parts.append(_section(name, result))
+    parts.append(LIMITS)
+    return "\n".join(parts)
+
+
+def _section(name: str, result: Mapping[str, Any]) -> str:
+    of_methods = result["study"] == study_files.METHODS
+    title = f"{name}: methods" if of_methods else f"{name}: learning rates"
+    command = result["study"].replace("_", "-")
+    lines = [
+        f"## {title}",
+        "",
+        f"{result['created'][:10]}, `backbone_sha256` {result['backbone_sha256'][:12]}…, {result['seconds']:.0f} seconds.",
+        "",
+        f"    python -m prolip_core study {command} {name}/train --test {name}/test --shots {result['shots']} "
+        f"--draws {result['planned_draws']} --views {result['views']} --seed {result['seed']} --out R",
+        "",
+        *_list(study_text.facts(result)),
+        f"- Sentences, the first of {len(result['prompts'][0])} for each class: "
+        + " ".join(of_class[0] for of_class in result["prompts"]),
+        "",
+        *markdown(*study_text.table(result)),
+        "",
+        *_list([*study_text.remarks(result), *(placement(result) if of_methods else spread(result))]),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _list(lines: Iterable[str]) -> list[str]:
+    return [f"- {line}" for line in lines]
+
+
+def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """A table in Markdown."""
+    return [_row(head), _row(["---"] * len(head)), *map(_row, rows)]
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def placement(result: Mapping[str, Any]) -> list[str]:
+    """Where the reference method stands, in sentences."""
+    ranked = study_text.by_accuracy(result)
+    place = next((i for i, one in enumerate(ranked, start=1) if one["key"] == result["reference"]), None)
+    if place is None:
+        return []
+    mine = ranked[place - 1]
+    others = [one for one in ranked if one is not mine]
+    lines = [f"**{mine['title']}: place {place} of {len(ranked)}**, with {mine['accuracy']:.1%}."]
+    for words, side in (
+        ("Better by more than the draws explain", 1),
+        ("Not told apart by these draws", 0),
+        ("Worse by more than the draws explain", -1),
+    ):
+        group = [one for one in others if _side(one) == side]
+        named = ", ".join(f"{one['title']} ({100 * one['difference']:+.1f})" for one in group)
+        lines.append(f"{words}: {named or 'none'}.")
+    if mine["notes"]:
+        lines.append(f"λ in the draws: {'; '.join(mine['notes'])}.")
+    light = [one["title"] for one in ranked if one["added_parameters"] == 0]
+    return [*lines, f"Methods that add nothing to the model, best first: {', '.join(light)}."]
+
+
+def _side(one: Mapping[str, Any]) -> int:
+    """1 or -1 where the interval of the difference leaves 0 out; 0 where it does not, or where there is none."""
+    if one["difference_interval"] is None:
+        return 0
+    low, high = one["difference_interval"]
+    return 1 if low > 0 else -1 if high < 0 else 0
+
+
+def spread(result: Mapping[str, Any]) -> list[str]:
+    """How far apart the learning rates are for every λ, in all and within the range that the paper calls stable."""
+    widths = []
+    for lam in dict.fromkeys(cell["lam"] for cell in result["cells"]):
+        arrived = {
+            cell["learning_rate"]: cell["accuracy"]
+            for cell in result["cells"]
+            if cell["lam"] == lam and cell["learning_rate"] is not None and cell["accuracy"] is not None
+        }
+        inside = [accuracy for rate, accuracy in arrived.items() if PAPER_RATES[0] <= rate <= PAPER_RATES[1]]
+        widths.append(f"λ = {lam}: {_width(list(arrived.values()))} ({_width(inside)})")
+    head = "Between the best and the worst learning rate lie, in points (in brackets: from 1e-5 to 1e-2, the paper's range)"
+    return [f"{head}: {', '.join(widths)}."]
+
+
+def _width(accuracies: Sequence[float]) -> str:
+    """The distance of the best from the worst, in points."""
+    return f"{100 * (max(accuracies) - min(accuracies)):.1f}" if accuracies else "–"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

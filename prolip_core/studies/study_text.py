@@ -1,0 +1,134 @@
+"""A study's result as tables: for a terminal, and as rows for documents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from prolip_core.report_text import plain
+from prolip_core.studies.study_files import METHODS
+
+WIDTH = 130
+
+Row = tuple[str, ...]
+
+
+def write(result: Mapping[str, Any], path: Path, stream: TextIO) -> None:
+    """Prints the study; user text goes through `plain`, never through rich's markup."""
+    terminal = Console(file=stream).width if stream.isatty() else 0
+    console = Console(file=stream, highlight=False, width=max(WIDTH, terminal))
+    head, rows = table(result)
+    for line in facts(result):
+        console.print(Text(plain(line)), soft_wrap=True)
+    drawn = Table(*head)
+    for row in rows:
+        drawn.add_row(*(Text(cell) for cell in row))
+    console.print(drawn)
+    for line in remarks(result):
+        console.print(Text(plain(line)), soft_wrap=True)
+    console.print(Text(plain(f"Seconds in all: {result['seconds']:.0f}. Details in {path}")), soft_wrap=True)
+
+
+def facts(result: Mapping[str, Any]) -> list[str]:
+    """What was measured on what, in sentences."""
+    planned = f" of {result['planned_draws']} planned" if result["draws"] < result["planned_draws"] else ""
+    lines = [
+        f"{len(result['class_names'])} classes, {result['shots']} photos per class to learn from, "
+        f"{result['draws']} random draws{planned} from {sum(result['images_per_class'].values())} photos.",
+        f"Measured on {result['query_count']} test photos that no method learnt from, the same for every draw.",
+        f"Backbone {result['backbone']} on {result['device']}, logit scale {result['logit_scale']:.3g}.",
+    ]
+    if result["dropped_test_files"]:
+        lines.append(
+            f"{len(result['dropped_test_files'])} more test photos were left out: they are the same as, or "
+            "near-duplicates of, photos to learn from."
+        )
+    return lines
+
+
+def table(result: Mapping[str, Any]) -> tuple[Row, list[Row]]:
+    """Head and rows: methods from the best to the worst, or learning rates by λ."""
+    return _methods(result) if result["study"] == METHODS else _learning_rates(result)
+
+
+def _methods(result: Mapping[str, Any]) -> tuple[Row, list[Row]]:
+    head: Row = (
+        "method",
+        "accuracy",
+        "over draws (95 %)",
+        "against ProLIP (auto)",
+        "balanced",
+        "seconds",
+        "added numbers",
+        "trained numbers",
+    )
+    rows: list[Row] = [
+        (
+            str(one["title"]),
+            _percent(one["accuracy"]),
+            _range(one["draw_interval"]),
+            _difference(one, result["reference"]),
+            _percent(one["balanced_accuracy"]),
+            f"{one['seconds']:.2f}",
+            f"{one['added_parameters']:,}",
+            f"{one['trained_parameters']:,}",
+        )
+        for one in by_accuracy(result)
+    ]
+    return head, rows
+
+
+def by_accuracy(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The methods from the best to the worst; ties in the order of the list."""
+    ranked: Sequence[Mapping[str, Any]] = sorted(result["methods"], key=lambda one: -one["accuracy"])
+    return list(ranked)
+
+
+def _learning_rates(result: Mapping[str, Any]) -> tuple[Row, list[Row]]:
+    rates = list(dict.fromkeys(cell["learning_rate"] for cell in result["cells"] if cell["learning_rate"] is not None))
+    found = {(cell["lam"], cell["learning_rate"]): cell for cell in result["cells"]}
+    head: Row = ("λ", *(f"{rate:.0e}" for rate in rates), "exact solver")
+    rows: list[Row] = [
+        (str(lam), *(_cell(found.get((lam, rate))) for rate in (*rates, None)))
+        for lam in dict.fromkeys(cell["lam"] for cell in result["cells"])
+    ]
+    return head, rows
+
+
+def remarks(result: Mapping[str, Any]) -> list[str]:
+    """What the table does not say by itself."""
+    if result["study"] == METHODS:
+        return [f"Not run: {one['title']}. {one['reason']}" for one in result["not_run"]]
+    diverged = sum(cell["diverged"] for cell in result["cells"])
+    lines = [f"Zero-shot on the same test photos: {_percent(result['zero_shot_accuracy'])}."]
+    return [*lines, f"Trainings whose loss left the numbers: {diverged}."] if diverged else lines
+
+
+def _cell(cell: Mapping[str, Any] | None) -> str:
+    if cell is None:
+        return "–"
+    return "diverged" if cell["accuracy"] is None else _percent(cell["accuracy"])
+
+
+def _percent(fraction: float) -> str:
+    return f"{fraction:.1%}"
+
+
+def _range(interval: Sequence[float] | None) -> str:
+    return "–" if interval is None else f"{interval[0]:.1%} to {interval[1]:.1%}"
+
+
+def _difference(one: Mapping[str, Any], reference: str) -> str:
+    """In points, with its range over draws."""
+    if one["key"] == reference or one["difference"] is None:
+        return "–"
+    points = f"{100 * one['difference']:+.1f}"
+    if one["difference_interval"] is None:
+        return points
+    low, high = one["difference_interval"]
+    return f"{points} ({100 * low:+.1f} to {100 * high:+.1f})"
