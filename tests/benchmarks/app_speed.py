@@ -104,7 +104,7 @@ def clicks(tab: Tab, project_id: str, when: str) -> None:
     tab.go("photos")
     page.wait_for_timeout(2000)
     found["photos, next page of the grid"] = timed(page, page.get_by_role("button", name="Next page").click, 7)
-    found["photos, only those to test on, and all"] = timed(page, _in_turn(page, "To test on", "All ("), 7)
+    found["photos, only those to test on, and all"] = timed(page, _in_turn(page, "To test on (", "All ("), 7)
     found["photos, a switch that draws the whole page"] = timed(page, page.get_by_text("Use the camera").click, 7)
     links = page.locator("[data-testid=stSidebar] [data-testid=stPageLink-NavLink]:visible")
     for one, other in (("photos", "train"), ("photos", "classes"), ("photos", "projects"), ("photos", "compare")):
