@@ -35,7 +35,9 @@ def show(project: Project) -> None:
     if not is_sample:
         _what_is_used(classes, photos)
         if train_settings.show(project, disabled=live is not None):
-            blocked = blocked or Note("The name of the model among the choices is not whole.")
+            blocked = blocked or Note(
+                "The name of the model is not complete. Write it under the choices, as ARCHITECTURE:TAG."
+            )
     if live is None:
         unread = guide.unread_names(classes, sidebar.model_language(project))
         if unread is not None:
@@ -111,7 +113,13 @@ def _outcome(job: Job, runs: tuple[RunSummary, ...], fingerprint: str) -> None:
         st.error(_("The last training failed.") + f" {reason}\n\n{remedy}")
         return
     if job.state == "stopped":
-        st.warning(_("The last training was stopped before there was anything to keep. Nothing was changed."))
+        st.warning(
+            _("The making of the sample was stopped before its end. Delete this project and try the sample again.")
+            if job.kind == "sample"
+            else _(
+                "The last training was stopped, and nothing of it was kept. Photos and earlier results are as they were."
+            )
+        )
         return
     run = next((run for run in runs if run.id == job.run_id), None)
     if run is None:

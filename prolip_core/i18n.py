@@ -100,7 +100,7 @@ class Translator:
     def percent(self, fraction: float, decimals: int = 0) -> str:
         """A fraction between 0 and 1 as per cent. Never rounded to 0 % or 100 % unless it is exactly that."""
         # Half up, as on paper and in a spreadsheet: 1 of 8 is 13 %. Far digits are dropped first: 0.145 is a little less inside.
-        exact = Decimal(repr(round(fraction * 100, 9)))
+        exact = Decimal(repr(round(float(fraction) * 100, 9)))
         shown = float(exact.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP))
         step = 10**-decimals
         if 0 < fraction < 1:

@@ -87,7 +87,7 @@ class Supervisor:
     def _wanted(self) -> tuple[str, ...]:
         """Devices that waiting jobs ask for and that the worker for "auto" does not serve anyway."""
         waiting = storage.jobs.waiting_devices(self._db)
-        if self._has_failed("auto"):
+        if self._has_failed("auto") and not is_alive("auto"):
             return waiting  # it serves nobody now, whatever its last sign of life says
         used = next((row.used_device for row in storage.jobs.workers(self._db) if row.device == "auto"), "")
         # While it starts, nobody knows which device it will serve; it also refuses jobs for one that is not there.

@@ -161,8 +161,8 @@ def homes(folders: Iterable[str], rows: Sequence[ClassRow]) -> Homes:
 
 def _too_many_classes() -> PromptError:
     return PromptError(
-        "Its folder would be one class too many: a project holds {limit} at most.",
-        remedy="Put the photos into fewer folders, one for each class.",
+        "This would be one class too many: a project holds {limit} at most.",
+        remedy="Use fewer classes, or fewer folders.",
         limit=class_table.MAX_CLASSES,
     )
 

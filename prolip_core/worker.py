@@ -84,9 +84,8 @@ class Worker:
             os.nice(5)  # from now on clicks come first where there are few cores
         purged_at = time.monotonic()
         while True:
-            if (
-                time.monotonic() - purged_at > PURGE_EVERY_S
-            ):  # between jobs too: a long queue must not hold deletions up
+            # Between jobs too: a long queue must not hold deletions up.
+            if time.monotonic() - purged_at > PURGE_EVERY_S:
                 storage.purge(self._db)
                 purged_at = time.monotonic()
             self._refuse_absent()

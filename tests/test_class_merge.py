@@ -34,6 +34,13 @@ def db() -> Iterator[Database]:
         ((NUT,), (NUT, BOLT), (NUT, BOLT, NEW), (NUT, NEW)),  # deleted there: stays deleted
         ((RING, BOLT), (NUT, BOLT), (NUT,), (RING,)),  # renamed there: stays renamed
         ((NUT, BOLT), (RING, BOLT), (NUT, BOLT), (NUT, BOLT)),
+        # Its English name changed there, its own name here: both.
+        (
+            (ClassRow(1, "Nut", ("hex nut",)),),
+            (NUT,),
+            (ClassRow(1, "Mutter", ("nut",)),),
+            (ClassRow(1, "Mutter", ("hex nut",)),),
+        ),
         ((BOLT, NUT), (NUT, BOLT), (RING, BOLT), (BOLT, RING)),  # another order there: stays
         ((NUT, BOLT, GEAR), (NUT, BOLT), (BOLT, NUT), (BOLT, NUT, GEAR)),
         ((NUT, GEAR), (NUT,), (NUT, ClassRow(None, "Gear", ("cog",))), (NUT, GEAR)),  # both added it: one class

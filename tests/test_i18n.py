@@ -8,6 +8,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from prolip_core import errors, i18n
@@ -220,6 +221,7 @@ def test_dates_times_and_shares() -> None:
         "53%",
     ]  # half up, as a spreadsheet does
     assert translator("en").percent(0.145) == "15%"
+    assert translator("en").percent(np.float64(0.5)) == "50%"
 
 
 @pytest.mark.skipif(not hasattr(time, "tzset"), reason="the time zone of a process can be set on Unix only")

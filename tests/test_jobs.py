@@ -174,3 +174,16 @@ def test_the_supervisor_goes_on_after_an_error_that_nobody_thought_of(
     assert seen.wait(10)
     keeper.stop()
     assert "unexpected error while looking after the workers" in caplog.text
+
+
+def test_a_worker_that_came_back_serves_its_device_alone_again(db: Database, world: World) -> None:
+    """Its failures are over as soon as it lives: a second process for the same device would train at the same time."""
+    world.supervisor.check()
+    for _ in range(jobs.MAX_FAILURES):
+        world.live_and_die("auto", 1.0)
+    world.pass_s(jobs.BACK_OFF_S + 1)
+    world.alive.add("auto")
+    storage.jobs.worker_beat(db, "auto", "cpu", ("cpu",))
+    enqueue(db, "cpu")
+    world.pass_s(1.0)
+    assert world.of("cpu") == []

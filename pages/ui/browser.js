@@ -19,12 +19,19 @@ function giveFocusBack(opener, state) {
 }
 
 // A menu opens at the end of the page: with the keys one would have to go through everything else to reach it.
+// Never a button: two presses of Enter would open a question and answer it.
+function enter(menu) {
+  const field = menu.querySelector("textarea, input")
+  if (!field) menu.tabIndex = -1
+  ;(field ?? menu).focus({ preventScroll: true })
+}
+
 function enterMenus() {
   new MutationObserver((changes) => {
     for (const change of changes) {
       for (const node of change.addedNodes) {
         const menu = node.nodeType === Node.ELEMENT_NODE && (node.closest(MENU) ?? node.querySelector(MENU))
-        if (menu) setTimeout(() => menu.querySelector("textarea, input, button")?.focus({ preventScroll: true }), 50)
+        if (menu) setTimeout(() => enter(menu), 50)
       }
     }
   }).observe(document.body, { childList: true, subtree: true })

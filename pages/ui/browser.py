@@ -64,6 +64,8 @@ def _say_refused(why: str) -> None:
     """In the middle of the window: a message at the edge would be cut, and is easily missed after a drop."""
     if why == "empty":
         text = _("There is no file in this folder.")
+    elif why == "gone":
+        text = _("The page was busy with other files when the folder had been read. Drop it once more.")
     elif why == "unreadable":
         text = _(
             "This folder cannot be read. Copy it to this computer and drop the copy, or choose it with the button."

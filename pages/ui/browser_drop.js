@@ -66,8 +66,10 @@ function takeDrop(event, state, uncover) {
   event.stopImmediatePropagation()
   uncover()
   gathered(dropped, state.maxFiles).then(([files, refusal]) => {
+    // While the folder was read, another upload may have ended and the page have been drawn anew, without this zone.
+    const why = refusal ?? (zone.isConnected ? null : "gone")
     handOver(zone, files)
-    if (refusal) state.tell("refused", refusal)
+    if (why) state.tell("refused", why)
   })
 }
 

@@ -89,8 +89,9 @@ def _save(project_id: str, key: str) -> None:
     if checked.problems or checked.rows == table.saved:
         return
     with guards.told():
-        _remember_loss(project_id, table.saved, checked.rows)
+        loss = _loss(project_id, table.saved, checked.rows)
         saved = storage.classes.save(cached.database(), project_id, checked.rows, seen=table.saved)
+        session.put(_notice_key(project_id), loss)
         if [row.spec for row in saved] == [row.spec for row in checked.rows]:
             session.put(f"{key}_begun", _Table(table.begun, saved))
         # else something was changed elsewhere at the same time, and the table is begun anew
@@ -154,22 +155,17 @@ def _notice_key(project_id: str) -> str:
     return f"class_notice_{project_id}"
 
 
-def _remember_loss(project_id: str, before: Sequence[ClassRow], after: Sequence[ClassRow]) -> None:
-    """Keeps what to say if photos go with deleted classes."""
+def _loss(project_id: str, before: Sequence[ClassRow], after: Sequence[ClassRow]) -> Note | None:
+    """What to say if photos go with deleted classes."""
     kept = {row.id for row in after}
     lost = [row for row in before if row.id not in kept]
     count = sum(len(storage.photos.list_(cached.database(), project_id, row.id)) for row in lost)
-    if count:
-        names = ", ".join(row.display_name for row in lost)
-        session.put(
-            _notice_key(project_id),
-            Note(
-                "Deleted with the class: {names}. Photos that went with it: {count}. “Undo” brings both back.",
-                {"names": names, "count": count},
-            ),
-        )
-    else:
-        session.drop(_notice_key(project_id))
+    if not count:
+        return None
+    return Note(
+        "Deleted with the class: {names}. Photos that went with it: {count}. “Undo” brings both back.",
+        {"names": ", ".join(row.display_name for row in lost), "count": count},
+    )
 
 
 def _paste(project: Project, rows: Sequence[ClassRow], turn: str) -> None:

@@ -31,7 +31,7 @@ def show(project: Project, classes: Sequence[ClassRow], templates: Sequence[str]
     backbone = project.spec["backbone"]
     unread = guide.unread_names(classes, str(backbone.get("language", "")))
     if unread is not None:
-        st.warning(note(unread) + " " + _("Write them into the second column of the table."))
+        st.warning(note(unread) + " " + _("Write English names into the second column of the table."))
     twins = likeness.same_names([row.spec for row in classes])
     for first, second in twins[:SHOWN_WARNINGS]:
         st.error(

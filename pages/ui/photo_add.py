@@ -6,7 +6,7 @@ import time
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import streamlit as st
@@ -293,18 +293,29 @@ def _take_in(
     if not class_id and not new_class:
         st.warning(_("Choose a class, or name a new one."))
         return
-    report = Report()
-    there = [one for one in homeless if cached.photo_store().hold(one.photo.record.image_id)]
     if new_class:
-        there = [replace(one, folder=new_class) for one in there]
+        class_id = _new_class(project_id, new_class)  # if it cannot be one, the photos go on waiting
+    report, there = Report(), []
     for one in homeless:
-        if one not in there:
-            name = one.photo.record.filename
+        name = one.photo.record.filename
+        if cached.photo_store().hold(one.photo.record.image_id):
+            there.append(one)
+        else:
             report.rejected.append(RejectedFile(name, _waited_too_long(name)))
-    _save(project_id, there, BY_FOLDER if new_class else class_id or BY_FOLDER, role, uuid.uuid4().hex, report)
+    _save(project_id, there, class_id or BY_FOLDER, role, uuid.uuid4().hex, report)
     session.put(_report_key(project_id), report)
     session.drop(_homeless_key(project_id))
     st.rerun()
+
+
+def _new_class(project_id: str, name: str) -> int:
+    """The class of that name, made if it is not there. Raises PromptError if it can be none."""
+    rows = storage.classes.list_(cached.database(), project_id)
+    found = uploads.homes([name], rows)
+    if name in found.refused:
+        raise found.refused[name]
+    saved = storage.classes.save(cached.database(), project_id, found.rows, seen=rows)
+    return saved[uploads.homes([name], saved).of_folder[name]].id or BY_FOLDER
 
 
 def _waited_too_long(filename: str) -> ImageError:

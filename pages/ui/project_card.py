@@ -182,11 +182,14 @@ def _expire(project: Project) -> None:
     db = cached.database()
     storage.projects.expire(db, project.id)
     gone = storage.purge(db)
-    session.say_later(
-        _n(
-            "Deleted for good; {count} photo was removed from the disk.",
-            "Deleted for good; {count} photos were removed from the disk.",
-            gone.photos,
+    if any(one.id == project.id for one in storage.projects.deleted(db)):
+        session.say_later(_("Its training is still being stopped. The project leaves the disk within a minute."))
+    else:
+        session.say_later(
+            _n(
+                "Deleted for good; {count} photo was removed from the disk.",
+                "Deleted for good; {count} photos were removed from the disk.",
+                gone.photos,
+            )
         )
-    )
     st.rerun()

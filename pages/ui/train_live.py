@@ -99,6 +99,8 @@ def _stop(job: Job) -> None:
         st.caption(_("The best state so far is kept. Stop once more to discard it instead of measuring it."))
     elif asked:
         st.caption(_("Stopping …"))
+    elif job.stage == "cross_validation":
+        st.caption(_("Stop ends the measuring; what is measured by then is kept, if it is at least one whole round."))
     elif job.stage == "fit":
         st.caption(_("Stop keeps the best state so far and measures it."))
     else:
@@ -118,7 +120,8 @@ def curve(job: Job) -> None:
         label_visibility="collapsed",
     )
     log = columns[1].toggle(_("Logarithmic scale"), key=f"curve_log_{job.id}")
-    last = LAST_STEPS if part == "last" else None
+    # Of a very long training that has ended, too few of the last steps are left.
+    last = LAST_STEPS if part == "last" and (job.is_live or job.n_steps <= storage.jobs.MAX_STEPS) else None
     steps = storage.jobs.steps(
         cached.database(), job.id, max(0, job.n_steps - (last or job.n_steps)), at_most=CHART_POINTS
     )

@@ -68,13 +68,24 @@ def merged(there: Sequence[ClassRow], seen: Sequence[ClassRow], wanted: Sequence
     was, now_ = {row.id: row for row in seen}, {row.id: row for row in there}
     added = [row for row in there if row.id not in was]
     names = {row.display_name for row in added}
-    kept = [now_[row.id] if row == was.get(row.id) else row for row in wanted if row.id in now_]
+    kept = [_one(now_[row.id], was.get(row.id), row) for row in wanted if row.id in now_]
     ids = {row.id for row in wanted}
     if [row.id for row in wanted if row.id in was] == [row.id for row in seen if row.id in ids]:
         places = list(now_)
         kept.sort(key=lambda row: places.index(row.id))
     new = [row for row in wanted if row.id is None and row.display_name not in names]
     return (*kept, *(row for row in added if row.id not in ids), *new)
+
+
+def _one(there: ClassRow, seen: ClassRow | None, wanted: ClassRow) -> ClassRow:
+    """One class, name by name: what was not changed from what was seen is as it is there."""
+    if seen is None:
+        return wanted
+    return ClassRow(
+        wanted.id,
+        there.display_name if wanted.display_name == seen.display_name else wanted.display_name,
+        there.prompt_names if wanted.prompt_names == seen.prompt_names else wanted.prompt_names,
+    )
 
 
 def _checked(row: ClassRow) -> ClassRow:

@@ -15,7 +15,7 @@ import sqlalchemy
 from alembic import command
 from alembic.config import Config
 from alembic.util.exc import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, column, create_engine, event, select, table
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.orm import Session
@@ -49,7 +49,7 @@ class Database:
         """A transaction: all of it or nothing; one writer at a time, on every kind of database. Raises StorageError."""
         with _told(), Session(self._writer, expire_on_commit=False) as session, session.begin():
             if self._reader.dialect.name != "sqlite":  # which has BEGIN IMMEDIATE for this
-                session.execute(text("SELECT version_num FROM alembic_version FOR UPDATE"))
+                session.execute(select(column("version_num")).select_from(table("alembic_version")).with_for_update())
             yield session
 
     def empty_journal(self) -> None:

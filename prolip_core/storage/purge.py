@@ -22,8 +22,9 @@ from prolip_core.storage.schema import ClassTable, JobTable, PhotoTable, Project
 ORPHAN_AGE_S = 3600
 """A file without an owner is removed at this age; a younger one may belong to an upload or a training that is under way."""
 
-FRESH_S = 60
-"""A photo that was added once more so shortly ago, after its row, is left to the sweep: another row may be on the way."""
+FRESH_S = 600
+"""A photo that was stored once more so shortly ago, after its last row was made, is left to the sweep: another row may be on the
+way, which comes when the photos that were sent with it are checked."""
 
 
 def purge(db: Database, now: datetime | None = None) -> Purged:

@@ -395,3 +395,17 @@ def test_an_opened_menu_has_the_focus(new_tab: NewTab) -> None:
     expect(field).to_be_focused(timeout=PATIENCE_MS)
     tab.page.keyboard.type("歯車, gear")
     expect(field).to_have_value("歯車, gear")
+
+
+def test_two_presses_of_enter_delete_nothing(db: Database, new_tab: NewTab) -> None:
+    project = make_project(db, "Keep", ("Nut",))
+    storage.projects.delete(db, project.id)
+    tab = new_tab()
+    tab.open()
+    opener = tab.page.get_by_role("button", name="Delete now for good")
+    opener.press("Enter")
+    menu = tab.page.locator("[data-testid=stPopoverBody]")
+    expect(menu).to_be_focused(timeout=PATIENCE_MS)
+    tab.page.keyboard.press("Enter")
+    tab.settle()
+    assert [one.id for one in storage.projects.deleted(db)] == [project.id]

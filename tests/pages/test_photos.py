@@ -9,7 +9,7 @@ import zipfile
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from prolip_core import config, storage, uploads
+from prolip_core import class_table, config, storage, uploads
 from prolip_core.content_store import ContentStore
 from prolip_core.errors import StorageError
 from prolip_core.storage import Database
@@ -162,6 +162,17 @@ def test_photos_without_a_folder_may_name_their_class(db: Database, open_page: O
     press(app, "Add them to this class")
     assert [row.display_name for row in storage.classes.list_(db, project.id)] == ["Gear"]
     assert len(storage.photos.list_(db, project.id)) == 2
+    assert not app.dataframe  # nothing is told as refused
+
+
+def test_photos_go_on_waiting_if_their_new_class_can_be_none(db: Database, open_page: OpenPage) -> None:
+    project = make_project(db, classes=[f"class {n}" for n in range(class_table.MAX_CLASSES)])
+    app = open_page(PAGE, project)
+    drop(app, project, jpeg("1.jpg", 1))
+    app.text_input(key="homeless_new_class").set_value("Gear")
+    press(app, "Add them to this class")
+    assert "one class too many" in shown(app)
+    assert "came without a folder" in shown(app)
 
 
 def test_the_drop_zone_of_a_class_takes_photos_for_what_is_chosen(db: Database, open_page: OpenPage) -> None:

@@ -197,7 +197,7 @@ def test_a_stop_with_nothing_to_keep_is_told(db: Database, open_page: OpenPage) 
     project = ready(db)
     job = running(db, project)
     storage.jobs.finish(db, job.id, "stopped")
-    assert "stopped before there was anything to keep" in shown(open_page(PAGE, project))
+    assert "nothing of it was kept" in shown(open_page(PAGE, project))
 
 
 def test_names_that_the_model_cannot_read_are_told_before_the_training(db: Database, open_page: OpenPage) -> None:
