@@ -21,20 +21,22 @@ def show(project: Project) -> None:
             "English name, so that name should say what can be seen in a photo."
         ),
     )
-    unsaved = class_editor.show(project)
+    has_unsaved_rows = class_editor.show(project)
     classes = cached.classes(project)
     st.divider()
-    templates = sentences.show(project, classes)
+    templates, has_unsaved_sentences = sentences.show(project, classes)
     if classes:
         st.divider()
         name_check.show(project, classes, templates)
-    components.next_step("photos", _("Add photos"), _blocked(len(classes), unsaved=unsaved))
+    components.next_step("photos", _("Add photos"), _blocked(len(classes), has_unsaved_rows, has_unsaved_sentences))
 
 
-def _blocked(count: int, *, unsaved: bool) -> str | None:
+def _blocked(count: int, has_unsaved_rows: bool, has_unsaved_sentences: bool) -> str | None:
     """Why the next step has to wait."""
-    if unsaved:
+    if has_unsaved_rows:
         return _("The table has rows that could not be saved. Fix them first.")
+    if has_unsaved_sentences:
+        return _("Your own sentences could not be saved. Fix them first.")
     if count < guide.MIN_CLASSES:
         return _("Name at least two classes first.")
     return None

@@ -14,7 +14,7 @@ import pandas as pd
 import streamlit as st
 
 from pages.ui import cached, components, guards, session
-from pages.ui.text import _, _n, note, safe
+from pages.ui.text import _, _n, note, safe, short
 from prolip_core import class_table, prompts, storage
 from prolip_core.class_table import COLUMNS, Draft, Problem
 from prolip_core.storage.records import ClassRow, Project
@@ -215,16 +215,14 @@ def _add_pasted(project: Project, rows: Sequence[ClassRow], text: str, turn: str
 
 def _order(project: Project, rows: Sequence[ClassRow]) -> None:
     """The order of the classes is that of every table and matrix."""
-    names = {row.id: row.display_name for row in rows}
-    chosen = st.selectbox(
-        _("Class"), list(names), format_func=lambda id_: names.get(id_, ""), key=f"order_of_{project.id}"
-    )
+    names = {row.id: short(row.display_name) for row in rows if row.id is not None}
+    chosen = components.box(st.container(), _("Class"), names, f"order_of_{project.id}")
     up, down = st.columns(2)
     first, last = chosen == rows[0].id, chosen == rows[-1].id
     for column, label, by, is_end in ((up, _("Up"), -1, first), (down, _("Down"), 1, last)):
-        if column.button(label, disabled=is_end or chosen is None, width="stretch", key=f"move_{by}"):
+        if column.button(label, disabled=is_end, width="stretch", key=f"move_{by}"):
             with guards.told():
-                moved = class_table.moved(rows, chosen or 0, by)
+                moved = class_table.moved(rows, chosen, by)
                 storage.classes.save(cached.database(), project.id, moved, seen=rows)
                 st.rerun()
     st.caption(_("The first one cannot go up and the last one cannot go down."))

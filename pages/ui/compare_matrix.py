@@ -218,15 +218,14 @@ def _in_project(project_id: str, class_names: Mapping[int | None, str], truth: s
 
 def _form(tiles: Sequence[Tile], rows: Sequence[ClassRow]) -> None:
     """The photos with what can be done to them right here."""
-    class_names = {row.id: row.display_name for row in rows}
     with st.form("cell", border=False):
         ticked = photo_grid.pick(tiles, key=f"cell_{session.round_of(_TICKS)}")
         target_column, move_column, exclude_column = st.columns([3, 2, 2], vertical_alignment="bottom")
-        target = target_column.selectbox(
+        target = components.box(
+            target_column,
             _("Move the ticked photos to"),
-            [row.id for row in rows if row.id is not None],
-            format_func=lambda id_: short(class_names[id_]),
-            key="cell_move_target",
+            {row.id: short(row.display_name) for row in rows if row.id is not None},
+            "cell_move_target",
         )
         moved = move_column.form_submit_button(_("Move"), width="stretch")
         excluded = exclude_column.form_submit_button(_("Exclude"), width="stretch")

@@ -12,7 +12,7 @@ from datetime import datetime
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from pages.ui import _compat, browser, cached, guards, session
+from pages.ui import _compat, browser, cached, components, guards, session
 from pages.ui.text import _, _n, error, number, safe, short
 from prolip_core import prompts, storage, uploads
 from prolip_core.errors import ImageError, ProLIPError
@@ -46,12 +46,12 @@ def show(project_id: str, classes: Sequence[ClassRow]) -> None:
     st.subheader(_("Add photos"), anchor=False)
     left, right = st.columns([3, 2], vertical_alignment="bottom")
     names = {row.id or BY_FOLDER: row.display_name for row in classes}
-    target = left.selectbox(
+    target = components.box(
+        left,
         _("Which class do the photos show?"),
-        [BY_FOLDER, *names],
-        format_func=lambda id_: _("As their folders are named") if id_ == BY_FOLDER else short(names[id_]),
-        key=f"upload_target_{project_id}",
-        help=_("For a folder or a zip with one folder per class. Folders that are no class yet become new classes."),
+        {BY_FOLDER: _("As their folders are named"), **{id_: short(name) for id_, name in names.items()}},
+        f"upload_target_{project_id}",
+        help_=_("For a folder or a zip with one folder per class. Folders that are no class yet become new classes."),
     )
     role = right.segmented_control(
         _("What are they for?"),
@@ -216,7 +216,17 @@ def _show_report(project_id: str) -> None:
         return
     with st.container(border=True):
         total = sum(report.added.values())
-        lines = [_n("**{count}** photo was added.", "**{count}** photos were added.", total)]
+        lines = []
+        if total or not report.homeless:
+            lines.append(_n("**{count}** photo was added.", "**{count}** photos were added.", total))
+        if report.homeless:
+            lines.append(
+                _n(
+                    "**{count}** photo waits below for its class.",
+                    "**{count}** photos wait below for their class.",
+                    len(report.homeless),
+                )
+            )
         lines += [f"{safe(name)}: {number(count)}" for name, count in report.added.items() if count]
         if report.new_classes:
             lines.append(_("New classes: {names}", names=", ".join(safe(name) for name in report.new_classes)))
@@ -233,7 +243,11 @@ def _show_report(project_id: str) -> None:
             st.warning(_n("**{count}** file was not taken:", "**{count}** files were not taken:", len(report.rejected)))
             st.dataframe(
                 [_refusal(one) for one in report.rejected],
-                column_config={_("File"): st.column_config.TextColumn(width="small")},
+                column_config={
+                    _("File"): st.column_config.TextColumn(width=170),
+                    _("Why"): st.column_config.TextColumn(width=300),
+                    _("What to do"): st.column_config.TextColumn(width=330),
+                },
                 row_height=REFUSAL_ROW_PX,
                 hide_index=True,
                 width="stretch",
@@ -274,7 +288,7 @@ def _ask_for_class(project_id: str, classes: Sequence[ClassRow], role: Role) -> 
             index=None,
             format_func=lambda id_: short(names[id_]),
             placeholder=_("Choose"),
-            key="homeless_class",
+            key=f"homeless_class_{hash(tuple(names.values()))}",
         )
         new = right.text_input(_("… or a new class"), max_chars=prompts.MAX_NAME_CHARACTERS, key="homeless_new_class")
         take, leave = st.columns(2)

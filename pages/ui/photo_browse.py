@@ -37,7 +37,7 @@ def show(project_id: str, classes: Sequence[ClassRow], photos: Sequence[Photo]) 
             key=f"photos_{chosen_class}_{use}_{session.round_of('ticks')}",
             among=[photo.id for photo in shown],
         )
-        _actions(ticked, names)
+        _actions(project_id, ticked, names)
 
 
 def _class_filter(project_id: str, names: dict[int, str], photos: Sequence[Photo]) -> int:
@@ -60,6 +60,7 @@ def _use_filter(photos: Sequence[Photo]) -> str:
         list(words),
         default="all",
         required=True,
+        wrap=True,
         format_func=lambda use: f"{words[use]} ({number(counts[use])})",
         key="photos_use",
         label_visibility="collapsed",
@@ -82,11 +83,14 @@ def _tile(photo: Photo, names: dict[int, str], chosen_class: int) -> Tile:
     return Tile(photo.id, photo.image_id, photo.record.filename, words)
 
 
-def _actions(ticked: list[int], names: dict[int, str]) -> None:
+def _actions(project_id: str, ticked: list[int], names: dict[int, str]) -> None:
     db = cached.database()
     target_column, move_column = st.columns([3, 2], vertical_alignment="bottom")
-    target = target_column.selectbox(
-        _("Move the ticked photos to"), list(names), format_func=lambda id_: short(names[id_]), key="move_target"
+    target = components.box(
+        target_column,
+        _("Move the ticked photos to"),
+        {id_: short(name) for id_, name in names.items()},
+        f"move_target_{project_id}",
     )
     moved = move_column.form_submit_button(_("Move"), width="stretch")
     buttons = st.columns(5)

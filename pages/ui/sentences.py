@@ -16,21 +16,22 @@ from prolip_core.storage.records import ClassRow, Project
 OWN = "own"
 
 
-def show(project: Project, classes: Sequence[ClassRow]) -> tuple[str, ...]:
-    """Draws choice and preview; gives the templates that are saved."""
+def show(project: Project, classes: Sequence[ClassRow]) -> tuple[tuple[str, ...], bool]:
+    """Draws choice and preview; gives the templates that are saved, and whether there is something that could not be saved."""
     st.subheader(
         _("Sentences"),
         anchor=False,
         help=_("CLIP compares a photo with sentences. A class name alone works less well than a sentence around it."),
     )
     templates = tuple(map(str, project.spec.get("templates", ())))
-    _choice(project.id, templates)
+    is_saved = _choice(project.id, templates)
     if classes and templates:
         _preview(classes, templates)
-    return templates
+    return templates, not is_saved
 
 
-def _choice(project_id: str, saved: tuple[str, ...]) -> None:
+def _choice(project_id: str, saved: tuple[str, ...]) -> bool:
+    """What is chosen; gives whether it is saved."""
     titles = {**{one.key: _(one.title) for one in prompts.TEMPLATE_SETS}, OWN: _("Own sentences")}
     current = next((one.key for one in prompts.TEMPLATE_SETS if one.templates == saved), OWN)
     # The browser sends the words of a choice: in another language, the old ones would be no choice at all.
@@ -45,16 +46,15 @@ def _choice(project_id: str, saved: tuple[str, ...]) -> None:
         on_change=_save_set,
         args=(project_id, key),
     )
-    if chosen == OWN:
-        _own(project_id, saved)
+    return _own(project_id, saved) if chosen == OWN else True
 
 
-def _own(project_id: str, saved: tuple[str, ...]) -> None:
-    """The user's own templates, and what is wrong with them."""
+def _own(project_id: str, saved: tuple[str, ...]) -> bool:
+    """The user's own templates, and what is wrong with them; gives whether nothing is."""
     key = f"own_sentences_{project_id}"
     text = st.text_area(
         _("One sentence a line, with {place} where the class name belongs", place="{}"),
-        value="\n".join(saved),
+        value=session.get(_written_key(project_id), "\n".join(saved)),
         key=key,
         on_change=_save_own,
         args=(project_id, key),
@@ -62,6 +62,12 @@ def _own(project_id: str, saved: tuple[str, ...]) -> None:
     _templates, problems = _read(text)
     if problems:
         st.error(_("Not saved yet:") + "\n\n" + "\n".join(f"- {line}" for line in problems[:5]))
+    return not problems
+
+
+def _written_key(project_id: str) -> str:
+    """Where the user's own sentences are kept while another set is looked at."""
+    return f"written_sentences_{project_id}"
 
 
 def _read(text: str) -> tuple[tuple[str, ...], list[str]]:
@@ -88,10 +94,16 @@ def _save_set(project_id: str, key: str) -> None:
     chosen = session.get(key)
     if chosen != OWN:
         _save(project_id, prompts.template_set(chosen).templates)
+        return
+    templates, problems = _read(session.get(_written_key(project_id), ""))
+    if not problems:
+        _save(project_id, templates)
 
 
 def _save_own(project_id: str, key: str) -> None:
-    templates, problems = _read(session.get(key, ""))
+    text = session.get(key, "")
+    session.put(_written_key(project_id), text)  # another set may be looked at in between
+    templates, problems = _read(text)
     if not problems:
         _save(project_id, templates)
 

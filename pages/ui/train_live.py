@@ -115,6 +115,7 @@ def curve(job: Job) -> None:
         ["all", "last"],
         default="all",
         required=True,
+        wrap=True,
         format_func=lambda code: _("All steps") if code == "all" else _("Last {count} steps", count=number(LAST_STEPS)),
         key=f"curve_part_{job.id}",
         label_visibility="collapsed",

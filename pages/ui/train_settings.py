@@ -40,7 +40,7 @@ def show(project: Project, *, disabled: bool) -> bool:
         st.button(
             _("Back to the defaults"),
             key=f"defaults_{project.id}",
-            disabled=disabled or _is_default(chosen),
+            disabled=disabled or (_is_default(chosen) and is_whole),
             on_click=_reset,
             args=(project.id,),
         )
@@ -53,7 +53,7 @@ def show(project: Project, *, disabled: bool) -> bool:
 
 def _reset(project_id: str) -> None:
     for name in ("backbone", "own_backbone"):
-        session.drop(_saved_key(f"{name}_{project_id}"))  # what was typed but not saved goes too
+        session.drop(_saved_key(_in_this_language(f"{name}_{project_id}")))  # what was typed but not saved goes too
     _change(project_id, lambda current: replace(PilotSpec(), templates=current.templates))
 
 
@@ -71,13 +71,19 @@ def _change(project_id: str, change: Callable[[PilotSpec], PilotSpec]) -> None:
             storage.projects.set_spec(db, project_id, spec.as_dict(change(spec.from_dict(current.spec))))
 
 
+def _in_this_language(key: str) -> str:
+    return f"{key}_{session.language()}"
+
+
 def _saved_key(key: str) -> str:
     return f"{key}_saved"
 
 
 def _kept(project_id: str, key: str, saved: Any, change: Change) -> dict[str, Any]:
     """What every widget of a choice is given besides its own: it saves what is chosen, and shows what is saved. If it holds what
-    could not be saved, or is not a choice yet, it keeps that until something else is saved."""
+    could not be saved, or is not a choice yet, it keeps that until something else is saved. In another language it is another
+    widget: the browser sends the words of a choice, and the old ones would be none."""
+    key = _in_this_language(key)
     if session.get(key) is None or session.get(_saved_key(key)) != saved:
         if session.get(key) != saved:
             session.put(key, saved)
@@ -193,6 +199,7 @@ def _fit(project_id: str, chosen: FitConfig, disabled: bool) -> None:
     st.segmented_control(
         _("Way of training"),
         ["exact", "adam"],
+        wrap=True,
         format_func=lambda name: _("Exact (recommended)") if name == "exact" else _("As in the paper (Adam)"),
         disabled=disabled,
         help=_(

@@ -409,3 +409,21 @@ def test_two_presses_of_enter_delete_nothing(db: Database, new_tab: NewTab) -> N
     tab.page.keyboard.press("Enter")
     tab.settle()
     assert [one.id for one in storage.projects.deleted(db)] == [project.id]
+
+
+@pytest.mark.parametrize("page", ["train", "classes", "photos"])
+def test_another_language_leaves_the_choices_as_they_are(db: Database, new_tab: NewTab, page: str) -> None:
+    """The browser sends the words of a choice: those of the language before must not be taken for one."""
+    project = make_project(db, "Parts", ("Nut", "Bolt"))
+    add_photos(db, project, 4)
+    before = storage.projects.get(db, project.id)
+    tab = new_tab("ja-JP")
+    tab.open(f"/{page}?project={project.id}")
+    for language, title in (("English", "Language"), ("日本語", "言語"), ("English", "Language")):
+        tab.page.get_by_text(language, exact=True).click()
+        expect(tab.page.locator("html")).to_have_attribute(
+            "lang", "en" if title == "Language" else "ja", timeout=PATIENCE_MS
+        )
+        tab.settle()
+    assert storage.projects.get(db, project.id) == before
+    assert "Something unexpected" not in tab.words() and "error" not in tab.words().lower()

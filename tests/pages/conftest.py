@@ -137,6 +137,11 @@ def grids(app: AppTest) -> list[Grid]:
     ]
 
 
+def box(app: AppTest, label: str) -> Any:
+    """The box to choose from with this label; its key changes with its words."""
+    return next(one for one in app.selectbox if one.label == label)
+
+
 def tick(app: AppTest, grid: Grid, *numbers: int) -> None:
     """Ticks the photos at these places of the grid, as a person does before pressing a button."""
     app.session_state[grid.key] = {"ticked": [grid.photos[number]["id"] for number in numbers]}

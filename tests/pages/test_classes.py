@@ -258,6 +258,20 @@ def test_own_sentences_are_checked_line_by_line(db: Database, project: Project, 
     assert app.code[0].value.splitlines() == ["a tray of nut.", "nut on a belt"]
 
 
+def test_own_sentences_stay_while_another_set_is_looked_at(db: Database, project: Project, open_page: OpenPage) -> None:
+    app = open_page(PAGE, project)
+    choice = f"sentences_{project.id}_en"
+    app.radio(key=choice).set_value("own").run()
+    app.text_area(key=f"own_sentences_{project.id}").set_value("a tray of {}.").run()
+    app.radio(key=choice).set_value("surface").run()
+    app.radio(key=choice).set_value("own").run()
+    assert app.text_area(key=f"own_sentences_{project.id}").value == "a tray of {}."
+    saved = storage.projects.get(db, project.id)
+    assert saved is not None and saved.spec["templates"] == ["a tray of {}."]
+    app.text_area(key=f"own_sentences_{project.id}").set_value("no place").run()
+    assert app.button(key="next_photos").disabled
+
+
 def test_no_sentence_at_all_is_not_saved(db: Database, project: Project, open_page: OpenPage) -> None:
     app = open_page(PAGE, project)
     app.radio(key=f"sentences_{project.id}_en").set_value("own").run()

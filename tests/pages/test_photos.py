@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -15,7 +16,7 @@ from prolip_core.errors import StorageError
 from prolip_core.storage import Database
 from prolip_core.storage.records import Project
 from tests import image_factory
-from tests.pages.conftest import OpenPage, add_photos, as_markdown, grids, make_project, shown, tick
+from tests.pages.conftest import OpenPage, add_photos, as_markdown, box, grids, make_project, shown, tick
 
 PAGE = "pages/photos.py"
 File = tuple[str, bytes, str]
@@ -29,6 +30,11 @@ def drop(app: AppTest, project: Project, *files: File, turn: int = 0) -> AppTest
     app.file_uploader(key=f"files_{project.id}_{turn}").set_value(list(files)).run()
     assert not app.exception
     return app
+
+
+def waiting_box(app: AppTest) -> Any:
+    """The class for photos that came without a folder."""
+    return next(one for one in app.selectbox if str(one.key).startswith("homeless_class"))
 
 
 def tick_named(app: AppTest, name: str) -> None:
@@ -46,7 +52,7 @@ def test_photos_dropped_for_a_class_are_kept_listed_and_counted(db: Database, op
     project = make_project(db, classes=("Nut", "Bolt"))
     nut = storage.classes.list_(db, project.id)[0]
     app = open_page(PAGE, project)
-    app.selectbox(key=f"upload_target_{project.id}").set_value(nut.id).run()
+    box(app, "Which class do the photos show?").set_value(nut.id).run()
     heic = image_factory.encode(image_factory.photo(5, 320, 240), "HEIC")
     drop(
         app,
@@ -92,7 +98,7 @@ def test_a_zip_makes_the_classes_that_its_folders_name(db: Database, open_page: 
 def test_one_undo_takes_a_whole_upload_back(db: Database, open_page: OpenPage) -> None:
     project = make_project(db, classes=("Nut", "Bolt"))
     app = open_page(PAGE, project)
-    app.selectbox(key=f"upload_target_{project.id}").set_value(storage.classes.list_(db, project.id)[0].id).run()
+    box(app, "Which class do the photos show?").set_value(storage.classes.list_(db, project.id)[0].id).run()
     drop(app, project, *[jpeg(f"{n}.jpg", n) for n in range(30)])  # more than are saved at a time
     assert len(storage.photos.list_(db, project.id)) == 30
     app.button(key="undo_photos").click().run()
@@ -104,7 +110,7 @@ def test_a_full_disk_is_told_and_what_was_saved_stays(
 ) -> None:
     project = make_project(db, classes=("Nut", "Bolt"))
     app = open_page(PAGE, project)
-    app.selectbox(key=f"upload_target_{project.id}").set_value(storage.classes.list_(db, project.id)[0].id).run()
+    box(app, "Which class do the photos show?").set_value(storage.classes.list_(db, project.id)[0].id).run()
     put = ContentStore.put
 
     def full(self: ContentStore, data: bytes) -> str:
@@ -127,7 +133,7 @@ def test_photos_without_a_folder_wait_for_their_class(db: Database, open_page: O
     assert storage.photos.list_(db, project.id) == ()
     assert "came without a folder" in shown(app)
     bolt = storage.classes.list_(db, project.id)[1]
-    app.selectbox(key="homeless_class").set_value(bolt.id)
+    waiting_box(app).set_value(bolt.id)
     press(app, "Add them to this class")
     (photo,) = storage.photos.list_(db, project.id)
     assert photo.class_id == bolt.id
@@ -147,7 +153,7 @@ def test_photos_that_wait_for_a_class_belong_to_their_project_and_keep_their_use
     app.run()
     press(app, "Add them to this class")
     assert "Choose a class, or name a new one." in shown(app)
-    app.selectbox(key="homeless_class").set_value(storage.classes.list_(db, project.id)[0].id)
+    waiting_box(app).set_value(storage.classes.list_(db, project.id)[0].id)
     press(app, "Add them to this class")
     (photo,) = storage.photos.list_(db, project.id)
     assert photo.role == "test"
@@ -180,7 +186,7 @@ def test_the_drop_zone_of_a_class_takes_photos_for_what_is_chosen(db: Database, 
     nut = storage.classes.list_(db, project.id)[0]
     app = open_page(PAGE, project)
     app.segmented_control(key=f"upload_role_{project.id}").set_value("test").run()
-    next(box for box in app.selectbox if box.label == "Class").set_value(nut.id).run()
+    box(app, "Class").set_value(nut.id).run()
     zone = app.file_uploader(key=f"class_files_{nut.id}_0")
     assert zone.label == "Add test photos of “Nut”"
     zone.set_value([jpeg("a.jpg", 1)]).run()
@@ -192,11 +198,11 @@ def test_the_counts_of_the_filters_agree(db: Database, open_page: OpenPage) -> N
     add_photos(db, project, 3)
     storage.photos.exclude(db, [storage.photos.list_(db, project.id)[0].id])
     app = open_page(PAGE, project)
-    box = next(box for box in app.selectbox if box.label == "Class")
-    assert box.options == ["All classes (6)", "Nut (3)", "Bolt (3)"]
+    classes = box(app, "Class")
+    assert classes.options == ["All classes (6)", "Nut (3)", "Bolt (3)"]
     use = app.segmented_control(key="photos_use")
     assert list(use.options) == ["All (6)", "To learn from (5)", "To test on (0)", "Excluded (1)"]
-    box.set_value(storage.classes.list_(db, project.id)[1].id).run()
+    classes.set_value(storage.classes.list_(db, project.id)[1].id).run()
     assert next(iter(app.segmented_control(key="photos_use").options)) == "All (3)"
 
 
@@ -205,7 +211,7 @@ def test_a_photo_that_waited_too_long_for_its_class_is_told(db: Database, open_p
     app = open_page(PAGE, project)
     drop(app, project, jpeg("loose.jpg", 1), jpeg("other.jpg", 2))
     ContentStore(config.photo_folder()).delete(hashlib.sha256(image_factory.jpeg(1, 320, 240)).hexdigest())
-    app.selectbox(key="homeless_class").set_value(storage.classes.list_(db, project.id)[0].id)
+    waiting_box(app).set_value(storage.classes.list_(db, project.id)[0].id)
     press(app, "Add them to this class")
     assert [photo.record.filename for photo in storage.photos.list_(db, project.id)] == ["other.jpg"]
     (table,) = app.dataframe
@@ -259,7 +265,7 @@ def test_ticked_photos_are_moved_excluded_used_to_test_and_deleted(db: Database,
         tick_named(app, "n 0.jpg")
         press(app, label)
         assert state()[name] == expected
-    app.selectbox(key="move_target").set_value(bolt.id)
+    box(app, "Move the ticked photos to").set_value(bolt.id)
     tick_named(app, "n 0.jpg")
     press(app, "Move")
     assert state()[name] == (bolt.id, "train", False)
@@ -306,9 +312,7 @@ def test_names_that_mean_harm_are_only_text(db: Database, open_page: OpenPage) -
     project = make_project(db, name=evil, classes=(evil, "Bolt"))
     add_photos(db, project, 1)
     app = open_page(PAGE, project)
-    next(box for box in app.selectbox if box.label == "Class").set_value(
-        storage.classes.list_(db, project.id)[0].id
-    ).run()
+    box(app, "Class").set_value(storage.classes.list_(db, project.id)[0].id).run()
     drop(app, project, (f"{evil.replace('/', '')}.jpg", b"no photo", "image/jpeg"))
     # Labels are Markdown as well; the choices of a box and the words of the grid are not (see test_the_way).
     labels = [getattr(element.proto, "label", "") for element in app.main if hasattr(element, "proto")]

@@ -40,8 +40,8 @@ def test_the_button_puts_the_choices_into_the_queue_once(db: Database, open_page
     assert "**10** training photos · 2 classes · 5 in each class" in shown(app)
     assert "cross-validation" in shown(app)
     key = project.id
-    app.number_input(key=f"views_{key}").set_value(3).run()
-    app.selectbox(key=f"lam_{key}").set_value("1/N").run()
+    app.number_input(key=f"views_{key}_en").set_value(3).run()
+    app.selectbox(key=f"lam_{key}_en").set_value("1/N").run()
     saved = storage.projects.get(db, project.id)
     assert saved is not None
     assert (saved.spec["n_views"], saved.spec["fit"]["lam"]) == (3, "1/N")
@@ -57,33 +57,33 @@ def test_the_button_puts_the_choices_into_the_queue_once(db: Database, open_page
 def test_the_defaults_come_back(db: Database, open_page: OpenPage) -> None:
     project = ready(db)
     app = open_page(PAGE, project)
-    app.number_input(key=f"seed_{project.id}").set_value(7).run()
+    app.number_input(key=f"seed_{project.id}_en").set_value(7).run()
     app.button(key=f"defaults_{project.id}").click().run()
     assert not app.exception
     saved = storage.projects.get(db, project.id)
     assert saved is not None and saved.spec == spec.as_dict(PilotSpec())
-    assert app.number_input(key=f"seed_{project.id}").value == 0
+    assert app.number_input(key=f"seed_{project.id}_en").value == 0
 
 
 def test_a_model_that_does_not_exist_is_named_and_the_old_choice_kept(db: Database, open_page: OpenPage) -> None:
     project = ready(db)
     app = open_page(PAGE, project)
-    app.selectbox(key=f"backbone_{project.id}").set_value("own").run()
-    app.text_input(key=f"own_backbone_{project.id}").set_value("nonsense").run()
+    app.selectbox(key=f"backbone_{project.id}_en").set_value("own").run()
+    app.text_input(key=f"own_backbone_{project.id}_en").set_value("nonsense").run()
     assert "There is no backbone" in shown(app)
     saved = storage.projects.get(db, project.id)
     assert saved is not None and saved.spec["backbone"]["name"] == "starter"
 
     # Not with the old choice either, which is not what is seen.
     assert app.button(key="start_training").disabled
-    app.text_input(key=f"own_backbone_{project.id}").set_value("ViT-B-32:openai").run()
+    app.text_input(key=f"own_backbone_{project.id}_en").set_value("ViT-B-32:openai").run()
     assert not app.button(key="start_training").disabled
 
 
 def test_a_click_right_after_a_change_is_not_lost(db: Database, open_page: OpenPage) -> None:
     project = ready(db)
     app = open_page(PAGE, project)
-    app.number_input(key=f"views_{project.id}").set_value(3)
+    app.number_input(key=f"views_{project.id}_en").set_value(3)
     app.button(key="start_training").click().run()
     job = storage.jobs.live(db, project.id)
     assert job is not None
@@ -93,39 +93,39 @@ def test_a_click_right_after_a_change_is_not_lost(db: Database, open_page: OpenP
 def test_what_another_tab_has_chosen_is_shown_and_kept(db: Database, open_page: OpenPage) -> None:
     project = ready(db)
     app = open_page(PAGE, project)
-    app.number_input(key=f"views_{project.id}").set_value(2).run()
+    app.number_input(key=f"views_{project.id}_en").set_value(2).run()
     other = PilotSpec(n_views=5, seed=7, fit=FitConfig(solver="adam", lam=0.25, epochs=20))
     storage.projects.set_spec(db, project.id, spec.as_dict(other))
-    app.number_input(key=f"seed_{project.id}").set_value(9).run()
+    app.number_input(key=f"seed_{project.id}_en").set_value(9).run()
     saved = storage.projects.get(db, project.id)
     assert saved is not None
     assert spec.from_dict(saved.spec) == replace(other, seed=9)
     app.run()
-    assert app.number_input(key=f"views_{project.id}").value == 5
-    assert app.number_input(key=f"epochs_{project.id}").value == 20
-    assert app.number_input(key=f"own_lam_{project.id}").value == 0.25
+    assert app.number_input(key=f"views_{project.id}_en").value == 5
+    assert app.number_input(key=f"epochs_{project.id}_en").value == 20
+    assert app.number_input(key=f"own_lam_{project.id}_en").value == 0.25
     assert spec.from_dict(storage.projects.get(db, project.id).spec) == replace(other, seed=9)  # type: ignore[union-attr]
 
 
 def test_every_choice_is_saved(db: Database, open_page: OpenPage) -> None:
     project = ready(db)
     app = open_page(PAGE, project)
-    app.selectbox(key=f"backbone_{project.id}").set_value("own").run()
-    app.text_input(key=f"own_backbone_{project.id}").set_value("ViT-B-32:some.pt").run()
-    app.button_group(key=f"solver_{project.id}").set_value(["adam"]).run()
-    app.number_input(key=f"lr_{project.id}").set_value(0.01).run()
-    app.selectbox(key=f"lam_{project.id}").set_value("own").run()
-    app.number_input(key=f"own_lam_{project.id}").set_value(0.5).run()
+    app.selectbox(key=f"backbone_{project.id}_en").set_value("own").run()
+    app.text_input(key=f"own_backbone_{project.id}_en").set_value("ViT-B-32:some.pt").run()
+    app.button_group(key=f"solver_{project.id}_en").set_value(["adam"]).run()
+    app.number_input(key=f"lr_{project.id}_en").set_value(0.01).run()
+    app.selectbox(key=f"lam_{project.id}_en").set_value("own").run()
+    app.number_input(key=f"own_lam_{project.id}_en").set_value(0.5).run()
     assert not app.exception
     saved = storage.projects.get(db, project.id)
     assert saved is not None
     chosen = spec.from_dict(saved.spec)
     assert chosen.backbone.name == "ViT-B-32:some.pt"
     assert chosen.fit == FitConfig(solver="adam", learning_rate=0.01, lam=0.5)
-    assert app.selectbox(key=f"backbone_{project.id}").value == "own"
-    app.selectbox(key=f"lam_{project.id}").set_value("1/N2").run()
+    assert app.selectbox(key=f"backbone_{project.id}_en").value == "own"
+    app.selectbox(key=f"lam_{project.id}_en").set_value("1/N2").run()
     app.button(key=f"defaults_{project.id}").click().run()
-    assert app.selectbox(key=f"backbone_{project.id}").value == "starter"
+    assert app.selectbox(key=f"backbone_{project.id}_en").value == "starter"
     assert app.button(key=f"defaults_{project.id}").disabled
 
 
