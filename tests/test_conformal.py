@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from fractions import Fraction
 
@@ -94,7 +95,7 @@ def test_more_coverage_never_takes_a_class_away(
     problem: tuple[np.ndarray, np.ndarray, list[np.ndarray], float],
 ) -> None:
     sets = [conformal.cross_sets(*problem[:3], coverage) for coverage in (0.3, 0.6, 0.9, 0.99)]
-    for smaller, larger in zip(sets, sets[1:], strict=False):
+    for smaller, larger in itertools.pairwise(sets):
         assert not (smaller & ~larger).any()
 
 
