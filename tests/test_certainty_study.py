@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import torch
 
 from prolip_core import backbones, certainty, classify, cli, conformal, dataset, prolip
 from prolip_core.errors import Cancelled, ConfigError, DatasetError
-from prolip_core.studies import certainty_study, certainty_text, material, study_files, study_text
+from prolip_core.studies import certainty_study, certainty_text, material, results_page, study_files, study_text
 from prolip_core.studies.certainty_study import CertaintyStudy, Foreign
 from prolip_core.studies.material import Material
 from prolip_core.types import Progress
@@ -97,6 +98,30 @@ def test_no_training_sees_a_photo_that_it_answers_or_its_likeness(
     assert rows_of(taught[-1]) == rows_of(pre_NP)
     query = rows_of(prepared.query_MP)
     assert not any(query & rows_of(one) for one in taught)
+
+
+def test_everything_is_chosen_on_the_held_out_answers() -> None:
+    random = np.random.default_rng(0)
+    labels = np.arange(40) % 4
+    logits = 2 * np.eye(4)[labels] + random.normal(size=(40, 4))
+    held_out = certainty_study.OutOfFold(logits, labels, np.arange(40) % 5, ())
+    chosen = certainty_study.choose(held_out, 0.2, 0.9)
+    assert chosen.temperature == certainty.temperature(logits, labels) != 1.0
+    confidence, right = certainty.answers(certainty.probabilities(logits, chosen.temperature), labels)
+    assert chosen.suggestion == certainty.suggest(confidence, right, 0.2)
+    # The sets use the probabilities without the temperature.
+    scores = [1 - np.exp(row[label]) / np.exp(row).sum() for row, label in zip(logits, labels, strict=True)]
+    assert chosen.true_scores_N == pytest.approx(scores)
+    assert chosen.score_limit == pytest.approx(sorted(scores)[math.ceil(41 * 0.9) - 1])
+    assert chosen.support_accuracy == certainty.Share(int((logits.argmax(axis=1) == labels).sum()), 40)
+
+
+def test_the_results_page_takes_no_study_of_certainty(
+    study: CertaintyStudy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = study_files.save(study, tmp_path / "study")
+    assert results_page.main([f"photos={path}"]) == 2
+    assert "not the result of a study" in capsys.readouterr().err
 
 
 def test_what_is_chosen_does_not_depend_on_the_test_photos(prepared: Material, foreign: Foreign) -> None:

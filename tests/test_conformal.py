@@ -101,7 +101,8 @@ def test_more_coverage_never_takes_a_class_away(
 
 def nearest_mean_scores(known: np.ndarray, labels: np.ndarray, new: np.ndarray) -> np.ndarray:
     """A small learner: distance to the mean of each of two classes."""
-    return np.abs(new[:, None] - np.array([known[labels == c].mean() for c in (0, 1)]))
+    found: np.ndarray = np.abs(new[:, None] - np.array([known[labels == c].mean() for c in (0, 1)]))
+    return found
 
 
 def test_cross_sets_cover_on_a_learner() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -44,11 +44,11 @@ def save(study: Study, folder: Path) -> Path:
         ) from error
 
 
-def load(path: Path) -> Mapping[str, Any]:
-    """A study's result.json again. Raises RunError for any other file."""
+def load(path: Path, kinds: Sequence[str] = (METHODS, LEARNING_RATES, CERTAINTY)) -> Mapping[str, Any]:
+    """The result.json of a study of one of these kinds again. Raises RunError for any other file."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        if content["format"] != FORMAT or content["study"] not in (METHODS, LEARNING_RATES, CERTAINTY):
+        if content["format"] != FORMAT or content["study"] not in kinds:
             raise ValueError("written by another version")
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RunError(
