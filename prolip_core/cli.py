@@ -13,30 +13,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-
 from prolip_core import __version__, catalogue
 from prolip_core import types as records
 from prolip_core.config import cache_folder
 from prolip_core.errors import ConfigError, DatasetError, ProLIPError
+from prolip_core.progress_bars import ProgressBars
 from prolip_core.report_text import STEERING, plain
 
 if TYPE_CHECKING:
     from prolip_core.spec import FitConfig, PilotSpec
 
 EXIT_OK, EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 0, 2, 130
-
-STAGE_TITLES = {
-    "load": "Loading the model",
-    "lambda": "Choosing λ",
-    "import": "Checking photos",
-    "features": "Reading photos with the backbone",
-    "fit": "Fine-tuning the projector",
-    "cross_validation": "Cross-validating",
-    "sample": "Rendering the sample",
-    "study": "Training and measuring",
-}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -157,6 +144,39 @@ def study_command(options: argparse.Namespace) -> None:
     study_text.write(study_files.load(path), path, sys.stdout)
 
 
+def certainty_command(options: argparse.Namespace) -> None:
+    from prolip_core import dataset, image_files, pilot, runs
+    from prolip_core.spec import FitConfig
+    from prolip_core.studies import certainty_study, material, study_files, study_text
+
+    spec = _spec(options, FitConfig())
+    certainty_study.check(options.limit, options.coverage)
+    if options.foreign is not None:
+        image_files.photos_at(options.foreign)
+    cache = cache_folder()
+    _check_out(options.out, options.train, options.test, options.foreign)
+    runs.prepare_folder(options.out, study=study_files.CERTAINTY)
+    with ProgressBars() as bars:
+        photos = dataset.read_folders(options.train, options.test, options.classes, on_progress=bars.show)
+        backbone = pilot.load_backbone(spec)
+        prepared = material.prepare(spec, photos, cache_folder=cache, on_progress=bars.show, backbone=backbone)
+        foreign = None
+        if options.foreign is not None:
+            foreign = certainty_study.read_foreign(
+                options.foreign, prepared, backbone, cache_folder=cache, on_progress=bars.show
+            )
+        study = certainty_study.run(
+            prepared,
+            shots=options.shots,
+            limit=options.limit,
+            coverage=options.coverage,
+            foreign=foreign,
+            on_progress=bars.show,
+        )
+        path = study_files.save(study, options.out)
+    study_text.write(study_files.load(path), path, sys.stdout)
+
+
 def predict_command(options: argparse.Namespace) -> None:
     from prolip_core import image_files, runs
 
@@ -244,47 +264,6 @@ def backbones_command(options: argparse.Namespace) -> None:
         sys.stdout.write(f"    Licence: {warning}{spec.licence}\n")
 
 
-class ProgressBars:
-    """One bar per stage on stderr, drawn by rich; nothing is drawn where stderr is no terminal."""
-
-    def __init__(self) -> None:
-        console = Console(stderr=True)
-        self._bars = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}", markup=False),
-            TimeElapsedColumn(),
-            console=console,
-            disable=not console.is_terminal,
-        )
-        self._tasks: dict[str, TaskID] = {}
-
-    def __enter__(self) -> ProgressBars:
-        self._bars.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bars.stop()
-
-    def show(self, progress: records.Progress) -> None:
-        notes = []
-        if progress.per_second:
-            notes.append(f"{progress.per_second:.0f} photos/s")
-        if progress.left_s is not None and progress.done < progress.total:
-            notes.append(f"{progress.left_s:.0f} s left")
-        self._draw(progress.stage, progress.done, progress.total, ", ".join(notes))
-
-    def show_step(self, step: records.Step) -> None:
-        note = f"loss {step.loss:.4f}, training photos right {step.support_accuracy:.0%}"
-        self._draw("fit", step.step, step.total_steps, note)
-
-    def _draw(self, stage: str, done: int, total: int, note: str) -> None:
-        if stage not in self._tasks:
-            self._tasks[stage] = self._bars.add_task(STAGE_TITLES[stage], total=total, note="")
-        self._bars.update(self._tasks[stage], completed=done, total=total, note=note)
-
-
 def _one_line(text: str) -> str:
     return plain(" ".join(text.split()))
 
@@ -323,7 +302,7 @@ def _command(
 
 
 def _add_studies(commands: Any) -> None:
-    """`study methods` and `study learning-rates`, which differ in one option and a default."""
+    """`study methods` and `study learning-rates`, which differ in one option and a default, and `study certainty`."""
     study = commands.add_parser("study", help="many trainings on the same photos", description="Compare trainings.")
     studies = study.add_subparsers(required=True, metavar="STUDY", parser_class=OneLineParser)
     for name, draws, summary in (
@@ -343,6 +322,20 @@ def _add_studies(commands: Any) -> None:
         _add_reading(parser)
         _add_device(parser)
         parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder for the results")
+
+    parser = _command(studies, "certainty", certainty_command, "when it is not sure, and what its confidence is worth")
+    parser.set_defaults(name="study certainty")
+    parser.add_argument("train", type=Path, metavar="TRAIN", help="folder with one folder of photos per class")
+    parser.add_argument("--test", type=Path, required=True, help="the same for the test photos")
+    parser.add_argument("--foreign", type=Path, help="folder of photos that show none of the classes")
+    limit = "wanted share of wrong answers among those given (default: %(default)s)"
+    parser.add_argument("--limit", type=float, default=0.05, help=limit)
+    coverage = "how often the right class is to be among those named (default: %(default)s)"
+    parser.add_argument("--coverage", type=float, default=0.95, help=coverage)
+    parser.add_argument("--shots", type=int, help="photos per class to learn from, drawn (default: all)")
+    _add_reading(parser)
+    _add_device(parser)
+    parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder for the results")
 
 
 def _spec(options: argparse.Namespace, fit: FitConfig) -> PilotSpec:

@@ -64,8 +64,10 @@ def readme_tree() -> list[str]:
 
 
 def options_of(command: str) -> dict[str, argparse.Action]:
-    actions = cli.build_parser()._subparsers._group_actions  # type: ignore[union-attr]
-    parser: argparse.ArgumentParser = actions[0].choices[command]  # type: ignore[index]
+    parser = cli.build_parser()
+    for word in command.split():
+        actions = parser._subparsers._group_actions  # type: ignore[union-attr]
+        parser = actions[0].choices[word]  # type: ignore[index]
     return {option: action for action in parser._actions for option in action.option_strings}
 
 
@@ -90,13 +92,26 @@ def test_every_command_in_the_documents_is_understood() -> None:
 
 
 def test_every_option_in_the_readme_exists() -> None:
-    known = {option for command in ("pilot", "predict", "sample", "backbones") for option in options_of(command)}
+    known = {
+        option
+        for command in ("pilot", "predict", "sample", "backbones", "study certainty")
+        for option in options_of(command)
+    }
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", README))
     assert named and not named - known
 
 
+def test_the_readme_has_a_table_of_the_options_of_study_certainty() -> None:
+    _, found, text = section(README, "Your own photos").partition("Options of `study certainty`")
+    rows = {row[0].strip("`"): row[1].strip("`") for row in table(text)}
+    actions = options_of("study certainty")
+    assert found and set(rows) == set(actions) - set(options_of("pilot"))
+    assert rows == {option: str(actions[option].default or "") for option in rows}
+
+
 def test_the_readme_table_has_every_option_of_pilot_with_its_default() -> None:
-    rows = {row[0].strip("`"): row[1].strip("`") for row in table(section(README, "Your own photos"))}
+    of_pilot = section(README, "Your own photos").partition("Options of `study certainty`")[0]
+    rows = {row[0].strip("`"): row[1].strip("`") for row in table(of_pilot)}
     actions = options_of("pilot")
     assert set(rows) == set(actions) - {"-h", "--help", "--verbose"}
     for option, default in rows.items():

@@ -2,4 +2,5 @@
 
 `compare_methods`: ProLIP compared with what?
 `learning_rates`: how much does the learning rate matter, and what does λ do about it?
+`certainty_study`: when is it not sure, and what is its confidence worth?
 """

@@ -52,7 +52,8 @@ PAPER_RATES = (1e-5, 1e-2)
 def main(arguments: Sequence[str]) -> int:
     """Writes the page to stdout; 2 and one line on stderr for wrong input."""
     try:
-        results = [(name, study_files.load(path)) for name, path in _parse(arguments)]
+        kinds = (study_files.METHODS, study_files.LEARNING_RATES)
+        results = [(name, study_files.load(path, kinds)) for name, path in _parse(arguments)]
     except ProLIPError as error:
         sys.stderr.write(f"results_page: {error}\n")
         return 2

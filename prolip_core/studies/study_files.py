@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -14,17 +14,21 @@ from typing import Any
 from prolip_core import __version__, runs
 from prolip_core.baselines import methods
 from prolip_core.errors import RunError
+from prolip_core.studies import certainty_files
+from prolip_core.studies.certainty_study import CertaintyStudy
 from prolip_core.studies.compare_methods import MethodStudy, Score
 from prolip_core.studies.learning_rates import LearningRateStudy
 from prolip_core.studies.material import Material
 
 FORMAT = 1
-METHODS, LEARNING_RATES = "methods", "learning_rates"
+METHODS, LEARNING_RATES, CERTAINTY = "methods", "learning_rates", "certainty"
+
+Study = MethodStudy | LearningRateStudy | CertaintyStudy
 
 
-def save(study: MethodStudy | LearningRateStudy, folder: Path) -> Path:
+def save(study: Study, folder: Path) -> Path:
     """Writes the study under a temporary name first; gives the path of result.json. Raises RunError if the disk refuses."""
-    content = methods_as_dict(study) if isinstance(study, MethodStudy) else learning_rates_as_dict(study)
+    content = as_dict(study)
     runs.prepare_folder(folder, study=content["study"])
     try:
         with tempfile.TemporaryDirectory(dir=folder, prefix=runs.STAGING) as name:
@@ -40,11 +44,11 @@ def save(study: MethodStudy | LearningRateStudy, folder: Path) -> Path:
         ) from error
 
 
-def load(path: Path) -> Mapping[str, Any]:
-    """A study's result.json again. Raises RunError for any other file."""
+def load(path: Path, kinds: Sequence[str] = (METHODS, LEARNING_RATES, CERTAINTY)) -> Mapping[str, Any]:
+    """The result.json of a study of one of these kinds again. Raises RunError for any other file."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        if content["format"] != FORMAT or content["study"] not in (METHODS, LEARNING_RATES):
+        if content["format"] != FORMAT or content["study"] not in kinds:
             raise ValueError("written by another version")
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RunError(
@@ -56,10 +60,18 @@ def load(path: Path) -> Mapping[str, Any]:
     return found
 
 
+def as_dict(study: Study) -> dict[str, Any]:
+    """The content of result.json."""
+    if isinstance(study, CertaintyStudy):
+        return {**_head(CERTAINTY, study.material, study.seconds), **certainty_files.own_keys(study)}
+    return methods_as_dict(study) if isinstance(study, MethodStudy) else learning_rates_as_dict(study)
+
+
 def methods_as_dict(study: MethodStudy) -> dict[str, Any]:
     """The content of result.json of a comparison of methods."""
     return {
-        **_head(METHODS, study.material, study),
+        **_head(METHODS, study.material, study.seconds),
+        **_draws(study),
         "reference": methods.REFERENCE,
         "methods": [_score(score) for score in study.scores],
         "not_run": [
@@ -71,7 +83,8 @@ def methods_as_dict(study: MethodStudy) -> dict[str, Any]:
 def learning_rates_as_dict(study: LearningRateStudy) -> dict[str, Any]:
     """The content of result.json of a study of learning rates."""
     return {
-        **_head(LEARNING_RATES, study.material, study),
+        **_head(LEARNING_RATES, study.material, study.seconds),
+        **_draws(study),
         "zero_shot_accuracy": study.zero_shot,
         "cells": [
             {
@@ -87,8 +100,12 @@ def learning_rates_as_dict(study: LearningRateStudy) -> dict[str, Any]:
     }
 
 
-def _head(name: str, material: Material, study: MethodStudy | LearningRateStudy) -> dict[str, Any]:
-    """What both studies say about the photos, the model and the settings."""
+def _draws(study: MethodStudy | LearningRateStudy) -> dict[str, Any]:
+    return {"shots": study.shots, "draws": study.draws, "planned_draws": study.planned_draws}
+
+
+def _head(name: str, material: Material, seconds: float) -> dict[str, Any]:
+    """What all studies say about the photos, the model and the settings."""
     spec = material.spec
     return {
         "format": FORMAT,
@@ -109,11 +126,8 @@ def _head(name: str, material: Material, study: MethodStudy | LearningRateStudy)
         "projector_shape": list(material.projector.weight_PD.shape),
         "views": spec.n_views,
         "seed": spec.seed,
-        "shots": study.shots,
-        "draws": study.draws,
-        "planned_draws": study.planned_draws,
         "query_count": len(material.split.query),
-        "seconds": study.seconds,
+        "seconds": seconds,
         "versions": {
             "prolip_studio": __version__,
             "python": platform.python_version(),

@@ -11,7 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from prolip_core.report_text import plain
-from prolip_core.studies.study_files import METHODS
+from prolip_core.studies import certainty_text
+from prolip_core.studies.certainty_text import Block
+from prolip_core.studies.study_files import CERTAINTY, METHODS
 
 WIDTH = 130
 
@@ -22,25 +24,27 @@ def write(result: Mapping[str, Any], path: Path, stream: TextIO) -> None:
     """Prints the study; user text goes through `plain`, never through rich's markup."""
     terminal = Console(file=stream).width if stream.isatty() else 0
     console = Console(file=stream, highlight=False, width=max(WIDTH, terminal))
-    head, rows = table(result)
-    for line in facts(result):
-        console.print(Text(plain(line)), soft_wrap=True)
-    drawn = Table(*head)
-    for row in rows:
-        drawn.add_row(*(Text(cell) for cell in row))
-    console.print(drawn)
-    for line in remarks(result):
-        console.print(Text(plain(line)), soft_wrap=True)
+    for block in (*facts(result), *_blocks(result)):
+        if isinstance(block, str):
+            console.print(Text(plain(block)), soft_wrap=True)
+        else:
+            drawn = Table(*block[0])
+            for row in block[1]:
+                drawn.add_row(*(Text(cell) for cell in row))
+            console.print(drawn)
     console.print(Text(plain(f"Seconds in all: {result['seconds']:.0f}. Details in {path}")), soft_wrap=True)
+
+
+def _blocks(result: Mapping[str, Any]) -> list[Block]:
+    if result["study"] == CERTAINTY:
+        return certainty_text.blocks(result)
+    return [table(result), *remarks(result)]
 
 
 def facts(result: Mapping[str, Any]) -> list[str]:
     """What was measured on what, in sentences."""
-    planned = f" of {result['planned_draws']} planned" if result["draws"] < result["planned_draws"] else ""
     lines = [
-        f"{len(result['class_names'])} classes, {result['shots']} photos per class to learn from, "
-        f"{result['draws']} random draws{planned} from {sum(result['images_per_class'].values())} photos.",
-        f"Measured on {result['query_count']} test photos that no method learnt from, the same for every draw.",
+        *(_answered_once(result) if result["study"] == CERTAINTY else _drawn(result)),
         f"Backbone {result['backbone']} on {result['device']}, logit scale {result['logit_scale']:.3g}.",
     ]
     if result["dropped_test_files"]:
@@ -49,6 +53,25 @@ def facts(result: Mapping[str, Any]) -> list[str]:
             "near-duplicates of, photos to learn from."
         )
     return lines
+
+
+def _drawn(result: Mapping[str, Any]) -> list[str]:
+    planned = f" of {result['planned_draws']} planned" if result["draws"] < result["planned_draws"] else ""
+    return [
+        f"{len(result['class_names'])} classes, {result['shots']} photos per class to learn from, "
+        f"{result['draws']} random draws{planned} from {sum(result['images_per_class'].values())} photos.",
+        f"Measured on {result['query_count']} test photos that no method learnt from, the same for every draw.",
+    ]
+
+
+def _answered_once(result: Mapping[str, Any]) -> list[str]:
+    low, high = result["accuracy_interval"]
+    return [
+        f"{len(result['class_names'])} classes, {result['support_count']} photos to learn from; each was also answered by a "
+        f"training that had not seen it ({result['folds']} folds): {_percent(result['support_accuracy'])} right.",
+        f"Measured on {result['query_count']} test photos that nothing was learnt or chosen from: "
+        f"{_percent(result['accuracy'])} right ({_percent(low)} to {_percent(high)}).",
+    ]
 
 
 def table(result: Mapping[str, Any]) -> tuple[Row, list[Row]]:
