@@ -20,12 +20,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch.nn.functional import normalize
 
 from prolip_core.starter import teacher
-from prolip_core.starter.vocabulary import TEMPLATES, Names, Nouns, compose_phrases, plural, read_names, read_nouns
-from prolip_core.starter.weights import file_sha256, model_config, read_trunk_file
+from prolip_core.starter.vocabulary import (
+    ARTIFACT_FILES,
+    TEMPLATES,
+    Names,
+    Nouns,
+    compose_phrases,
+    plural,
+    read_names,
+    read_nouns,
+)
+from prolip_core.starter.weights import file_sha256, model_config, read_trunk_file, unpack
 
 log = logging.getLogger(__name__)
 
@@ -110,12 +119,16 @@ def lessons(
     nouns_ND = name_targets([noun for _, noun, _ in phrases])
     phrase_ND = normalize(nouns_ND + 0.5 * regress(vectors([phrase for *_, phrase in phrases])), dim=1)
     lemma_ND = name_targets(lemmas)
+    made = {lemma for s in synsets if nouns.topic[s] in ARTIFACT_FILES for lemma in names.lemmas[s]}
+    made_N = torch.tensor([lemma in made for lemma in lemmas])
+    things = tuple(lemma for lemma in lemmas if lemma in made)
     return [
-        Lesson(tuple(lemma for lemma, _ in exact), exact_ND, 0.2, True),
-        Lesson(tuple(lemmas), lemma_ND, 0.34, True),
-        Lesson(tuple(map(plural, lemmas)), lemma_ND, 0.07, False),
+        Lesson(tuple(lemma for lemma, _ in exact), exact_ND, 0.16, True),
+        Lesson(tuple(lemmas), lemma_ND, 0.1, True),
+        Lesson(things, lemma_ND[made_N], 0.28, True),
+        Lesson(tuple(map(plural, things)), lemma_ND[made_N], 0.1, True),
         Lesson(tuple(words), name_targets(words), 0.18, True),
-        Lesson(tuple(phrase for *_, phrase in phrases), phrase_ND, 0.2, True),
+        Lesson(tuple(phrase for *_, phrase in phrases), phrase_ND, 0.18, True),
     ]
 
 
@@ -170,12 +183,13 @@ def run_tower(tower: Any, tokens_NL: torch.Tensor) -> torch.Tensor:
 def loss_of(text_NE: torch.Tensor, target_ND: torch.Tensor, own_NO: torch.Tensor) -> tuple[torch.Tensor, float]:
     """The loss of unit text vectors (N, D + O), and the mean cosine of their visual parts to the targets.
 
-    Both parts: cosine. The visual one also: agreement of all similarities inside the batch. The share of each: fixed.
+    Both parts: cosine, and agreement of all similarities inside the batch. The share of each: fixed.
     """
     split = target_ND.shape[1]
     seen_ND, named_NO = normalize(text_NE[:, :split], dim=1), normalize(text_NE[:, split:], dim=1)
     cosine = (seen_ND * target_ND).sum(1).mean()
     likeness = (seen_ND @ seen_ND.T - target_ND @ target_ND.T).square().mean()
+    likeness = likeness + (named_NO @ named_NO.T - own_NO @ own_NO.T).square().mean()
     own = (named_NO * own_NO).sum(1).mean()
     share = (text_NE[:, split:].square().sum(1) - teacher.OWN_SHARE).square().mean()
     return (1 - cosine) + 2 * likeness + 0.5 * (1 - own) + 5 * share, cosine.item()
@@ -257,13 +271,17 @@ def make(arguments: argparse.Namespace) -> None:
     mean_P = teacher.mean_feature(trunk["_bn1.weight"], trunk["_bn1.bias"])
     width = config["embed_dim"] - teacher.OWN_WIDTH
     space = teacher.joint_space(tensors[-2], mean_P, width, FEATURE_SCALE)
-    code_VO = teacher.own_codes(tokenizer.encoder, arguments.seed)
+    code_VO = teacher.own_codes(tokenizer.encoder, seed=0)
     arguments.cache.mkdir(parents=True, exist_ok=True)
     vectors = SentenceVectors(arguments.cache / "minilm.pt")
     words = [token.removesuffix("</w>") for token in tokenizer.encoder if token.endswith("</w>")]
     words = [word for word in words if len(word) > 1 and word.isascii() and word.replace("-", "").isalpha()]
     plan = lessons(read_names(), read_nouns(arguments.wordnet), words, space, vectors)
-    start_tokens(model.text, tokenizer.encoder, vectors, code_VO)
+    if arguments.start:
+        weights = {k: v for k, v in unpack(load_file(arguments.start)).items() if k.startswith("text.")}
+        model.load_state_dict(weights, strict=False)
+    else:
+        start_tokens(model.text, tokenizer.encoder, vectors, code_VO)
     if arguments.plan:
         torch.save([(p.texts, p.target_ND, p.share, p.open_slot) for p in plan], arguments.plan)
     stream = batches(plan, tokenizer, code_VO, arguments.batch, random.Random(arguments.seed))  # noqa: S311
@@ -284,6 +302,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="the safetensors file to write")
     parser.add_argument("--cache", type=Path, required=True, help="folder that keeps the sentence vectors")
     parser.add_argument("--wordnet", type=Path, default=Path("/usr/share/wordnet"), help="folder of WordNet 3.0")
+    parser.add_argument("--start", type=Path, help="go on from the text tower of this file, of an earlier round")
     parser.add_argument("--plan", type=Path, help="also keep texts and targets here (to study them)")
     parser.add_argument("--steps", type=int, default=480)
     parser.add_argument("--batch", type=int, default=512)

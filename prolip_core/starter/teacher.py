@@ -73,7 +73,8 @@ def own_codes(encoder: dict[str, int], seed: int) -> torch.Tensor:
     """A random unit vector for every token (vocabulary, OWN_WIDTH); zero for those that tell nothing about a name."""
     generator = torch.Generator().manual_seed(seed)
     code_VO = normalize(torch.randn(len(encoder), OWN_WIDTH, generator=generator), dim=1)
-    silent = [i for token, i in encoder.items() if token.removesuffix("</w>") in UNTOLD or token.startswith("<|")]
+    marks = ("<start_of_text>", "<end_of_text>")
+    silent = [i for token, i in encoder.items() if token.removesuffix("</w>") in UNTOLD or token in marks]
     code_VO[silent] = 0.0
     return code_VO
 
