@@ -173,7 +173,7 @@ def test_every_text_has_about_half_of_itself_as_its_own(model: Any) -> None:
     # Where the shares differ from name to name, zero-shot answers would lean to some names for no reason.
     vectors_ND = text_vectors(model, "t-shirt", "a photo of a bolt.", "a cracked metal tile", "banana", "ネジ")
     shares_N = (vectors_ND[:, SEEN:] ** 2).sum(axis=1)
-    assert (abs(shares_N - 0.5) < 0.15).all(), shares_N
+    assert (abs(shares_N - 0.5) < 0.2).all(), shares_N
 
 
 @pytest.mark.parametrize(
