@@ -1,6 +1,6 @@
 """Builds the starter backbone's own weights: `python -m prolip_core.starter.build --out starter.safetensors`.
 
-Needs what requirements-starter.txt lists and WordNet 3.0 (Debian: apt-get install wordnet-base). About half an hour on two
+Needs what requirements-starter.txt lists and WordNet 3.0 (Debian: apt-get install wordnet-base). Half an hour or more on two
 CPU cores, most of it for the sentence vectors, which are kept in the --cache folder. README.md beside this file tells what
 is built and why.
 """

@@ -1,4 +1,4 @@
-"""How fast the starter loads and reads photos of 300 px: `python -m tests.benchmarks.starter_speed`, each figure the best of three."""
+"""How fast the starter loads and reads photos of 300 px, best of three: `python -m tests.benchmarks.starter_speed`."""
 
 from __future__ import annotations
 
