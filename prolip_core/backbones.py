@@ -19,7 +19,7 @@ from torch import nn
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as transforms
 
-from prolip_core import catalogue, projectors, starter, text_tower, weights
+from prolip_core import catalogue, folding, projectors, starter, text_tower, weights
 from prolip_core.catalogue import BackboneSpec
 from prolip_core.devices import Device
 from prolip_core.errors import BackboneError, UnknownBackboneError
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 TEXT_BATCH = 64
 SELF_CHECK_TOLERANCE = 1e-3
 """Largest allowed relative error of the split; float32 rounding stays two orders of magnitude below it."""
+
+LONG_FROM = 1.8
+"""A photo whose sides differ by more than this (16:9 is 1.78) is seen whole: cropped, it would lose nearly half of itself."""
 
 
 class Backbone:
@@ -55,6 +58,8 @@ class Backbone:
         self._projector = projectors.take_out(visual, expected_BD.shape[1])
         self._check_split(_first(visual(pixels_B3HW)).float(), expected_BD)
         self._channels_last = any(isinstance(module, nn.BatchNorm2d) for module in visual.modules())
+        if self._channels_last:
+            self._model.visual = visual = folding.fold_batch_norms(visual, pixels_B3HW)
         visual.to(device.dtype, memory_format=torch.channels_last if self._channels_last else torch.preserve_format)
 
     @property
@@ -102,6 +107,19 @@ class Backbone:
     ) -> tuple[int, Callable[[torch.Tensor], torch.Tensor]] | None:
         """For prompt tuning: see `text_tower.context_encoder`."""
         return text_tower.context_encoder(self._model, self._tokenizer, names, context_length)
+
+    def framed(self, image: Image.Image) -> Image.Image:
+        """The photo itself, or a LONG one in the middle of a square of the model's mean colour, which no crop cuts."""
+        width, height = image.size
+        side = max(width, height)
+        if self.preprocessing["resize_mode"] != "shortest" or side <= LONG_FROM * min(width, height):
+            return image
+        left, top = (side - width) // 2, (side - height) // 2
+        colour = [round(255 * channel) for channel in self.preprocessing["mean"]]
+        framed: Image.Image = transforms.pad(
+            image, [left, top, side - width - left, side - height - top], fill=tuple(colour)
+        )
+        return framed
 
     def pixels(self, image: Image.Image) -> torch.Tensor:
         """View 0: the model's own preprocessing, (3, H, W)."""

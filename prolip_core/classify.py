@@ -23,6 +23,22 @@ def logits(pre_NP: torch.Tensor, projector: Projector, text_CD: torch.Tensor, lo
     return logit_scale * image_embeddings(pre_NP, projector) @ text_CD.T
 
 
+def text_likeness(text_CD: torch.Tensor, projector: Projector) -> torch.Tensor:
+    """How alike class vectors are for photos, (C, C): cosines in those dimensions that the projector reaches.
+
+    A projector may leave dimensions empty (the starter's does: texts have a part of their own there). Photos meet only the
+    rest, of length v, so that 1 − likeness, which the logit scale multiplies, is v·(1 − cosine of the rests). Without empty
+    dimensions v = 1, and it is the plain cosine.
+    """
+    reached_D = (projector.weight_PD != 0).any(dim=0)
+    seen_CD = text_CD[:, reached_D]
+    length_C = seen_CD.norm(dim=-1)
+    seen_CD = F.normalize(seen_CD, dim=-1)
+    shared_CC = (length_C[:, None] + length_C[None, :]) / 2
+    likeness_CC: torch.Tensor = 1 - shared_CC * (1 - seen_CD @ seen_CD.T)
+    return likeness_CC
+
+
 def predict(
     image_ids: Sequence[str],
     pre_NP: torch.Tensor,

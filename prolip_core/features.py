@@ -12,8 +12,8 @@ from pathlib import Path
 
 import torch
 
-from prolip_core import images, views
-from prolip_core.backbones import Backbone
+from prolip_core import folding, images, views
+from prolip_core.backbones import LONG_FROM, Backbone
 from prolip_core.errors import Cancelled, ConfigError
 from prolip_core.feature_cache import FeatureCache
 from prolip_core.types import FeatureBatch, ImageSource, Progress
@@ -103,6 +103,8 @@ def cache_settings(backbone: Backbone, seed: int) -> dict[str, object]:
         "dtype": backbone.device.dtype_name,
         "views": (views.VERSION, seed, views.AREA_RANGE, views.ASPECT_RANGE, views.TRIES),
         "decode_margin": DECODE_MARGIN,
+        "long_from": LONG_FROM,
+        "folding": folding.VERSION,
         "versions": {name: version(name) for name in ("torch", "torchvision", "open_clip_torch", "timm", "pillow")},
     }
 
@@ -110,6 +112,7 @@ def cache_settings(backbone: Backbone, seed: int) -> dict[str, object]:
 def _pixels(backbone: Backbone, source: ImageSource, image_id: str, wanted: Sequence[int], seed: int) -> torch.Tensor:
     """The wanted views of one photo, (number of views, 3, H, W)."""
     image = images.decode(source.read(image_id), image_id, min_side_px=DECODE_MARGIN * max(backbone.image_size_px))
+    image = backbone.framed(image)
     rows = []
     for view in wanted:
         if view == 0:

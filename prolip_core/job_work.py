@@ -7,7 +7,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from prolip_core import backbones, config, devices, pilot, prompts, runs, sample, sample_photos, spec, storage, uploads
+from prolip_core import (
+    backbones,
+    classify,
+    config,
+    devices,
+    pilot,
+    prompts,
+    runs,
+    sample,
+    sample_photos,
+    spec,
+    storage,
+    uploads,
+)
 from prolip_core.backbones import Backbone
 from prolip_core.content_store import ContentStore, ThumbnailStore
 from prolip_core.dataset import PhotoSet
@@ -99,7 +112,7 @@ def similarity(job: Job, control: JobControl, warm: WarmBackbone) -> Mapping[str
     vectors = backbone.encode_prompts(prompts.build(classes, choices.templates))
     return {
         "names": list(vectors.class_names),
-        "matrix": (vectors.text_CD @ vectors.text_CD.T).tolist(),
+        "matrix": classify.text_likeness(vectors.text_CD, backbone.projector).tolist(),
         "logit_scale": float(backbone.logit_scale),
     }
 

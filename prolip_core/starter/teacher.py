@@ -3,6 +3,10 @@
 The joint space is visual: the leading directions of the ImageNet classifier's weights. A class name that ImageNet knows has
 a prototype there, the row of the classifier. Everything else is predicted from the 1000 prototypes by kernel ridge
 regression, on sentence vectors and on the WordNet graph.
+
+Beside this visual part every text has a part of its own, in OWN_WIDTH dimensions that no photo reaches before a training: the
+projector's columns are zero there. Names that look alike (shirt and T-shirt) so keep class vectors that a training can tell
+apart, and zero-shot answers do not change.
 """
 
 from __future__ import annotations
@@ -17,6 +21,15 @@ import torch
 from torch.nn.functional import normalize
 
 from prolip_core.starter.vocabulary import ARTIFACT_FILES, Names, Nouns, plural
+
+OWN_WIDTH = 96
+"""Dimensions of a text's own part."""
+
+OWN_SHARE = 0.5
+"""Share of a text vector's squared length that its own part has."""
+
+UNTOLD = frozenset(["a", "an", "the", "of", "some", ".", ",", ":", "-", "'", "'s"])
+"""Tokens that tell nothing about a name."""
 
 NAME_POWER, NAME_RIDGE = 4, 0.3
 SYNSET_POWER, SYNSET_RIDGE, GRAPH_SHARE = 3, 0.2, 0.3
@@ -54,6 +67,21 @@ def mean_feature(weight_P: torch.Tensor, bias_P: torch.Tensor) -> torch.Tensor:
     edge_P = (torch.exp(-low_P.square() / 2) - torch.exp(-high_P.square() / 2)) / math.sqrt(2 * math.pi)
     mean_P: torch.Tensor = bias_P * (1 - below_P - above_P) + spread_P * edge_P + 6.0 * above_P
     return mean_P
+
+
+def own_codes(encoder: dict[str, int], seed: int) -> torch.Tensor:
+    """A random unit vector for every token (vocabulary, OWN_WIDTH); zero for those that tell nothing about a name."""
+    generator = torch.Generator().manual_seed(seed)
+    code_VO = normalize(torch.randn(len(encoder), OWN_WIDTH, generator=generator), dim=1)
+    marks = ("<start_of_text>", "<end_of_text>")
+    silent = [i for token, i in encoder.items() if token.removesuffix("</w>") in UNTOLD or token in marks]
+    code_VO[silent] = 0.0
+    return code_VO
+
+
+def own_parts(tokens_NL: torch.Tensor, code_VO: torch.Tensor) -> torch.Tensor:
+    """The own part of bare texts, (N, OWN_WIDTH): the sum of their tokens' codes, unit length. Token 0 is padding."""
+    return normalize((code_VO[tokens_NL] * (tokens_NL > 0).unsqueeze(-1)).sum(1), dim=1)
 
 
 class NameRegression:
