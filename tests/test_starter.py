@@ -15,6 +15,7 @@ import torch
 from prolip_core import backbones, starter
 from prolip_core.errors import CheckpointError, WeightsNotFoundError
 from prolip_core.starter import weights
+from prolip_core.starter.vocabulary import EVERYDAY
 
 SEEN = 544
 """Dimensions that photos reach; the rest of the 640 is the texts' own part."""
@@ -148,6 +149,29 @@ def test_related_names_are_nearer(model: Any, name: str, near: str, far: str) ->
     vectors_ND = text_vectors(model, name, near, far)[:, :SEEN]
     name_D, near_D, far_D = vectors_ND / np.linalg.norm(vectors_ND, axis=1, keepdims=True)
     assert name_D @ near_D > name_D @ far_D + 0.1
+
+
+@pytest.mark.parametrize(
+    ("name", "same", "other"),
+    [
+        ("hoodie", "sweatshirt", "trousers"),
+        ("smartphone", "cellular telephone", "banana"),
+        ("longsleeve", "long-sleeved T-shirt", "bobsled"),
+        ("air fryer", "deep-fat fryer", "aeroplane"),
+        ("coffeemug", "coffee mug", "bolt"),
+    ],
+)
+def test_everyday_names_mean_what_they_say(model: Any, name: str, same: str, other: str) -> None:
+    vectors_ND = text_vectors(model, *(f"a photo of a {text}." for text in (name, same, other)))[:, :SEEN]
+    name_D, same_D, other_D = vectors_ND / np.linalg.norm(vectors_ND, axis=1, keepdims=True)
+    assert name_D @ same_D > name_D @ other_D + 0.3
+
+
+def test_everyday_table_is_well_formed() -> None:
+    assert len(EVERYDAY) > 90
+    for name, others in EVERYDAY.items():
+        assert name == name.lower().strip()
+        assert others and name not in others
 
 
 @pytest.mark.parametrize(

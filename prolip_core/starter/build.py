@@ -20,12 +20,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch.nn.functional import normalize
 
 from prolip_core.starter import teacher
 from prolip_core.starter.vocabulary import (
     ARTIFACT_FILES,
+    EVERYDAY,
     TEMPLATES,
     Names,
     Nouns,
@@ -34,7 +35,7 @@ from prolip_core.starter.vocabulary import (
     read_names,
     read_nouns,
 )
-from prolip_core.starter.weights import file_sha256, model_config, read_trunk_file, unpack
+from prolip_core.starter.weights import file_sha256, model_config, read_trunk_file
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +46,9 @@ LOGIT_SCALE = 12.0 / math.sqrt(1 - teacher.OWN_SHARE)
 """12 for the visual part of a text vector, which is all that a photo meets before a training."""
 
 PHRASES = 24_000
-WORDNET_SHARE = 0.7
+WORDNET_SHARE = 1.0
+SHORT = 14
+"""Definitions of more words are no texts: long batches cost much time."""
 
 
 @dataclass(frozen=True)
@@ -93,42 +96,70 @@ class SentenceVectors:
         partial.replace(self._path)
 
 
+class NameTargets:
+    """Where a name should land: regression on its sentence vector, WordNet's graph where it knows the name. Unit vectors."""
+
+    def __init__(
+        self, names: Names, nouns: Nouns, synsets: list[str], space: teacher.JointSpace, vectors: SentenceVectors
+    ) -> None:
+        sentence_SE = vectors([names.sentence(s) for s in synsets])
+        self.synset_SD = teacher.synset_targets(names, nouns, synsets, sentence_SE, space.prototype_CD)
+        first = [names.lemmas[c][0] for c in names.classes]
+        known_NE = torch.cat([vectors(first), vectors([names.sentence(c) for c in names.classes])])
+        self._vectors = vectors
+        self._regress = teacher.NameRegression(known_NE, space.prototype_CD.repeat(2, 1))
+        self._graph = teacher.lemma_targets(names, nouns, synsets, self.synset_SD)
+        self._none_D = torch.zeros(space.prototype_CD.shape[1])
+        # In one call: what the model of sentence vectors is asked for one text at a time takes long.
+        vectors(sorted({other for others in EVERYDAY.values() for other in others}))
+        self._everyday = {name: normalize(self._infer(list(others)).sum(0), dim=0) for name, others in EVERYDAY.items()}
+
+    def __call__(self, texts: Sequence[str]) -> torch.Tensor:
+        inferred_ND = self._infer(texts)
+        for row, text in enumerate(texts):
+            if text.lower() in self._everyday:
+                inferred_ND[row] = self._everyday[text.lower()]
+        return inferred_ND
+
+    def _infer(self, texts: Sequence[str]) -> torch.Tensor:
+        graph_ND = torch.stack([self._graph.get(text.lower(), self._none_D) for text in texts])
+        return normalize(self.of_sentence(texts) + WORDNET_SHARE * graph_ND, dim=1)
+
+    def of_sentence(self, texts: Sequence[str]) -> torch.Tensor:
+        """By the sentence vector alone."""
+        return self._regress(self._vectors(texts))
+
+
 def lessons(
-    names: Names, nouns: Nouns, words: list[str], space: teacher.JointSpace, vectors: SentenceVectors
+    names: Names, nouns: Nouns, synsets: list[str], words: list[str], space: teacher.JointSpace, target: NameTargets
 ) -> list[Lesson]:
     """All that the text tower is taught; see README.md, "How it was made"."""
-    synsets = [s for s in sorted(names.lemmas) if s in nouns.parents]
-    sentence_SE = vectors([names.sentence(s) for s in synsets])
-    target_SD = teacher.synset_targets(names, nouns, synsets, sentence_SE, space.prototype_CD)
-    first = [names.lemmas[c][0] for c in names.classes]
-    known_NE = torch.cat([vectors(first), vectors([names.sentence(c) for c in names.classes])])
-    regress = teacher.NameRegression(known_NE, space.prototype_CD.repeat(2, 1))
-    graph = teacher.lemma_targets(names, nouns, synsets, target_SD)
-
-    def name_targets(texts: list[str]) -> torch.Tensor:
-        none_D = torch.zeros(space.prototype_CD.shape[1])
-        graph_ND = torch.stack([graph.get(text.lower(), none_D) for text in texts])
-        return normalize(regress(vectors(texts)) + WORDNET_SHARE * graph_ND, dim=1)
-
     lemmas = sorted({lemma for s in synsets for lemma in names.lemmas[s]})
     exact = [(lemma, c) for c, s in enumerate(names.classes) for lemma in names.lemmas[s]]
-    exact_ND = normalize(
-        space.prototype_CD[[c for _, c in exact]] + 0.5 * name_targets([lemma for lemma, _ in exact]), dim=1
-    )
+    exact_ND = normalize(space.prototype_CD[[c for _, c in exact]] + 0.5 * target([lemma for lemma, _ in exact]), dim=1)
     phrases = compose_phrases(names, nouns, PHRASES, seed=0)
-    nouns_ND = name_targets([noun for _, noun, _ in phrases])
-    phrase_ND = normalize(nouns_ND + 0.5 * regress(vectors([phrase for *_, phrase in phrases])), dim=1)
-    lemma_ND = name_targets(lemmas)
+    nouns_ND = target([noun for _, noun, _ in phrases])
+    phrase_ND = normalize(nouns_ND + 0.5 * target.of_sentence([phrase for *_, phrase in phrases]), dim=1)
+    lemma_ND = target(lemmas)
     made = {lemma for s in synsets if nouns.topic[s] in ARTIFACT_FILES for lemma in names.lemmas[s]}
     made_N = torch.tensor([lemma in made for lemma in lemmas])
     things = tuple(lemma for lemma in lemmas if lemma in made)
+    thing_ND = lemma_ND[made_N]
+    pairs = [i for i, thing in enumerate(things) if thing.replace("-", " ").count(" ") == 1]
+    # "Shorts" and "heels" are more than several of them.
+    many = [i for i, thing in enumerate(things) if plural(thing).lower() not in EVERYDAY]
+    short = [i for i, s in enumerate(synsets) if len(names.sentence(s).split()) <= SHORT]
+    everyday = tuple(EVERYDAY)
     return [
         Lesson(tuple(lemma for lemma, _ in exact), exact_ND, 0.16, True),
-        Lesson(tuple(lemmas), lemma_ND, 0.1, True),
-        Lesson(things, lemma_ND[made_N], 0.28, True),
-        Lesson(tuple(map(plural, things)), lemma_ND[made_N], 0.1, True),
-        Lesson(tuple(words), name_targets(words), 0.18, True),
-        Lesson(tuple(phrase for *_, phrase in phrases), phrase_ND, 0.18, True),
+        Lesson(tuple(lemmas), lemma_ND, 0.13, True),
+        Lesson(things, thing_ND, 0.26, True),
+        Lesson(tuple(plural(things[i]) for i in many), thing_ND[many], 0.1, True),
+        Lesson(tuple(things[i].replace("-", "").replace(" ", "") for i in pairs), thing_ND[pairs], 0.03, True),
+        Lesson(everyday, target(everyday), 0.02, True),
+        Lesson(tuple(words), target(words), 0.1, True),
+        Lesson(tuple(phrase for *_, phrase in phrases), phrase_ND, 0.16, True),
+        Lesson(tuple(names.sentence(synsets[i]) for i in short), target.synset_SD[short], 0.04, False),
     ]
 
 
@@ -227,19 +258,33 @@ def train(tower: Any, stream: Iterator[Batch], steps: int, rate: float) -> None:
     tower.eval()
 
 
-def start_tokens(tower: Any, encoder: dict[str, int], vectors: SentenceVectors, code_VO: torch.Tensor) -> None:
-    """Give each token the leading components of its sentence vector, and its own code: tokens never met in training mean
-    something too."""
-    spelled = {i: token.removesuffix("</w>") for token, i in encoder.items()}
-    ids = [i for i, text in spelled.items() if text.isascii() and text.isalpha()]
-    vector_NE = vectors([spelled[i] for i in ids])
-    vector_NE = vector_NE - vector_NE.mean(0)
-    width = tower.token_embedding.weight.shape[1] - code_VO.shape[1]
-    basis = torch.linalg.eigh((vector_NE.T @ vector_NE).double())[1][:, -width:].float()
-    start = vector_NE @ basis
+def start_tower(tower: Any, encoder: dict[str, int], target: NameTargets, code_VO: torch.Tensor) -> None:
+    """Begin with a tower that nearly answers the mean of its tokens' targets and codes, which a training then refines.
+
+    A token holds the leading components of its own target as a name, and its code. The first attention gathers them at the
+    end of the text; the text projection takes them to their places in the joint space.
+    """
+    spelled = [(i, token) for token, i in encoder.items() if token.removesuffix("</w>").isascii()]
+    spelled = [(i, token) for i, token in spelled if token.removesuffix("</w>").isalpha()]
+    target_ND = target([token.removesuffix("</w>") for _, token in spelled])
+    # A piece inside a word means less than the word that reads like it.
+    target_ND = target_ND * torch.tensor([1.0 if token.endswith("</w>") else 0.5 for _, token in spelled]).unsqueeze(1)
+    width, seen = tower.token_embedding.weight.shape[1], target_ND.shape[1]
+    kept = width - code_VO.shape[1]
+    basis_DK = torch.linalg.eigh((target_ND.T @ target_ND).double())[1][:, -kept:].float()
+    start_NK = target_ND @ basis_DK
+    gather, mix = (block.attn for block in tower.transformer.resblocks)
     with torch.no_grad():
-        tower.token_embedding.weight[ids, :width] = start * (0.03 / start.std())
-        tower.token_embedding.weight[:, width:] = code_VO * (0.03 / code_VO.std())
+        tower.token_embedding.weight[[i for i, _ in spelled], :kept] = start_NK * (0.03 / start_NK.std())
+        tower.token_embedding.weight[:, kept:] = code_VO * (0.03 / code_VO.std())
+        gather.in_proj_weight[2 * width :] = torch.eye(width)
+        gather.out_proj.weight.copy_(torch.eye(width))
+        mix.out_proj.weight.mul_(0.3)
+        for block in tower.transformer.resblocks:
+            block.mlp.c_proj.weight.mul_(0.3)
+        tower.text_projection.zero_()
+        tower.text_projection[:kept, :seen] = basis_DK.T
+        tower.text_projection[kept:, seen:] = torch.eye(width - kept)
 
 
 def pack(model: torch.nn.Module) -> dict[str, torch.Tensor]:
@@ -276,12 +321,11 @@ def make(arguments: argparse.Namespace) -> None:
     vectors = SentenceVectors(arguments.cache / "minilm.pt")
     words = [token.removesuffix("</w>") for token in tokenizer.encoder if token.endswith("</w>")]
     words = [word for word in words if len(word) > 1 and word.isascii() and word.replace("-", "").isalpha()]
-    plan = lessons(read_names(), read_nouns(arguments.wordnet), words, space, vectors)
-    if arguments.start:
-        weights = {k: v for k, v in unpack(load_file(arguments.start)).items() if k.startswith("text.")}
-        model.load_state_dict(weights, strict=False)
-    else:
-        start_tokens(model.text, tokenizer.encoder, vectors, code_VO)
+    names, nouns = read_names(), read_nouns(arguments.wordnet)
+    synsets = [s for s in sorted(names.lemmas) if s in nouns.parents]
+    target = NameTargets(names, nouns, synsets, space, vectors)
+    plan = lessons(names, nouns, synsets, words, space, target)
+    start_tower(model.text, tokenizer.encoder, target, code_VO)
     if arguments.plan:
         torch.save([(p.texts, p.target_ND, p.share, p.open_slot) for p in plan], arguments.plan)
     stream = batches(plan, tokenizer, code_VO, arguments.batch, random.Random(arguments.seed))  # noqa: S311
@@ -302,11 +346,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="the safetensors file to write")
     parser.add_argument("--cache", type=Path, required=True, help="folder that keeps the sentence vectors")
     parser.add_argument("--wordnet", type=Path, default=Path("/usr/share/wordnet"), help="folder of WordNet 3.0")
-    parser.add_argument("--start", type=Path, help="go on from the text tower of this file, of an earlier round")
     parser.add_argument("--plan", type=Path, help="also keep texts and targets here (to study them)")
-    parser.add_argument("--steps", type=int, default=480)
+    parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--batch", type=int, default=512)
-    parser.add_argument("--rate", type=float, default=2.5e-3)
+    parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--seed", type=int, default=0)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     make(parser.parse_args())

