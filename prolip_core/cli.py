@@ -13,30 +13,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-
 from prolip_core import __version__, catalogue
 from prolip_core import types as records
 from prolip_core.config import cache_folder
 from prolip_core.errors import ConfigError, DatasetError, ProLIPError
+from prolip_core.progress_bars import ProgressBars
 from prolip_core.report_text import STEERING, plain
 
 if TYPE_CHECKING:
     from prolip_core.spec import FitConfig, PilotSpec
 
 EXIT_OK, EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 0, 2, 130
-
-STAGE_TITLES = {
-    "load": "Loading the model",
-    "lambda": "Choosing λ",
-    "import": "Checking photos",
-    "features": "Reading photos with the backbone",
-    "fit": "Fine-tuning the projector",
-    "cross_validation": "Cross-validating",
-    "sample": "Rendering the sample",
-    "study": "Training and measuring",
-}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -102,6 +89,13 @@ def build_parser() -> argparse.ArgumentParser:
     predict = _command(commands, "predict", predict_command, "answer about new photos with a finished run")
     predict.add_argument("run", type=Path, metavar="RUN", help="folder that a pilot wrote")
     predict.add_argument("photos", type=Path, metavar="PHOTO_OR_FOLDER")
+    predict.add_argument(
+        "--add-class",
+        action="append",
+        default=[],
+        metavar="NAME[=PROMPT]",
+        help="a class more, known by its name alone",
+    )
     predict.add_argument("--json", action="store_true", help="print JSON with all probabilities")
     predict.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
 
@@ -133,36 +127,35 @@ def study_command(options: argparse.Namespace) -> None:
     from prolip_core import dataset, runs
     from prolip_core.baselines import methods
     from prolip_core.spec import FitConfig
-    from prolip_core.studies import compare_methods, learning_rates, material, study_files, study_text
+    from prolip_core.studies import kinds, material, study_files, study_text
 
     spec = _spec(options, FitConfig())
-    material.check_draws(options.draws)
+    if options.draws is not None:
+        material.check_draws(options.draws)
     keys = getattr(options, "method", None)
     if keys:
         methods.by_keys(keys)
     cache = cache_folder()
     _check_out(options.out, options.train, options.test)
     runs.prepare_folder(options.out, study=options.study)
+    request = kinds.Request(getattr(options, "shots", None), options.draws, keys)
     with ProgressBars() as bars:
         photos = dataset.read_folders(options.train, options.test, options.classes, on_progress=bars.show)
-        prepared = material.prepare(spec, photos, cache_folder=cache, on_progress=bars.show)
-        study: compare_methods.MethodStudy | learning_rates.LearningRateStudy
-        if options.study == study_files.METHODS:
-            study = compare_methods.run(
-                prepared, shots=options.shots, n_draws=options.draws, keys=keys, on_progress=bars.show
-            )
-        else:
-            study = learning_rates.run(prepared, shots=options.shots, n_draws=options.draws, on_progress=bars.show)
-        path = study_files.save(study, options.out)
+        needs_test = options.study not in kinds.NEEDS_NO_TEST
+        prepared = material.prepare(spec, photos, cache_folder=cache, on_progress=bars.show, needs_test=needs_test)
+        path = study_files.save(kinds.run(options.study, prepared, request, bars.show), options.out)
     study_text.write(study_files.load(path), path, sys.stdout)
 
 
 def predict_command(options: argparse.Namespace) -> None:
-    from prolip_core import image_files, runs
+    from prolip_core import image_files, prompts, runs
 
+    added = [prompts.parse_class(text) for text in options.add_class]
     files = image_files.photos_at(options.photos)
     with ProgressBars() as bars:
         saved = runs.load(options.run, device=options.device)
+        for one in added:
+            saved = saved.with_class(one)
         result, paths = image_files.import_files(
             files,
             display_root=options.photos if options.photos.is_dir() else options.photos.parent,
@@ -244,47 +237,6 @@ def backbones_command(options: argparse.Namespace) -> None:
         sys.stdout.write(f"    Licence: {warning}{spec.licence}\n")
 
 
-class ProgressBars:
-    """One bar per stage on stderr, drawn by rich; nothing is drawn where stderr is no terminal."""
-
-    def __init__(self) -> None:
-        console = Console(stderr=True)
-        self._bars = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}", markup=False),
-            TimeElapsedColumn(),
-            console=console,
-            disable=not console.is_terminal,
-        )
-        self._tasks: dict[str, TaskID] = {}
-
-    def __enter__(self) -> ProgressBars:
-        self._bars.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bars.stop()
-
-    def show(self, progress: records.Progress) -> None:
-        notes = []
-        if progress.per_second:
-            notes.append(f"{progress.per_second:.0f} photos/s")
-        if progress.left_s is not None and progress.done < progress.total:
-            notes.append(f"{progress.left_s:.0f} s left")
-        self._draw(progress.stage, progress.done, progress.total, ", ".join(notes))
-
-    def show_step(self, step: records.Step) -> None:
-        note = f"loss {step.loss:.4f}, training photos right {step.support_accuracy:.0%}"
-        self._draw("fit", step.step, step.total_steps, note)
-
-    def _draw(self, stage: str, done: int, total: int, note: str) -> None:
-        if stage not in self._tasks:
-            self._tasks[stage] = self._bars.add_task(STAGE_TITLES[stage], total=total, note="")
-        self._bars.update(self._tasks[stage], completed=done, total=total, note=note)
-
-
 def _one_line(text: str) -> str:
     return plain(" ".join(text.split()))
 
@@ -323,21 +275,26 @@ def _command(
 
 
 def _add_studies(commands: Any) -> None:
-    """`study methods` and `study learning-rates`, which differ in one option and a default."""
+    """The commands below `study`, which differ in a few options and a default."""
     study = commands.add_parser("study", help="many trainings on the same photos", description="Compare trainings.")
     studies = study.add_subparsers(required=True, metavar="STUDY", parser_class=OneLineParser)
     for name, draws, summary in (
         ("methods", 5, "compare ProLIP with other methods on the same photos"),
         ("learning-rates", 3, "ProLIP by Adam over learning rates and λ"),
+        ("curve", None, "will more photos help? accuracy over photos per class"),
+        ("new-classes", 6, "train on half of the classes, ask about the others by name"),
     ):
         parser = _command(studies, name, study_command, summary)
         parser.set_defaults(name=f"study {name}", study=name.replace("-", "_"))
         parser.add_argument("train", type=Path, metavar="TRAIN", help="folder with one folder of photos per class")
-        parser.add_argument("--test", type=Path, required=True, help="the same for the test photos")
-        parser.add_argument(
-            "--shots", type=int, help="photos per class of a draw (default: 16, or all of the smallest)"
-        )
-        parser.add_argument("--draws", type=int, default=draws, help="random draws from TRAIN (default: %(default)s)")
+        without = "; without it photos of TRAIN are held out" if name == "curve" else ""
+        parser.add_argument("--test", type=Path, required=not without, help=f"the same for the test photos{without}")
+        if name in ("methods", "learning-rates"):
+            parser.add_argument(
+                "--shots", type=int, help="photos per class of a draw (default: 16, or all of the smallest)"
+            )
+        default = "%(default)s" if draws else "12, or 4 without --test"
+        parser.add_argument("--draws", type=int, default=draws, help=f"random draws from TRAIN (default: {default})")
         if name == "methods":
             parser.add_argument("--method", action="append", metavar="KEY", help="only this method; may be repeated")
         _add_reading(parser)

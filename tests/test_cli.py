@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 import torch
 
-from prolip_core import __version__, backbones, catalogue, cli, image_files, prompts, runs, sample
+from prolip_core import __version__, backbones, catalogue, cli, image_files, progress_bars, prompts, runs, sample
 from prolip_core.spec import FitConfig, PilotSpec
 from prolip_core.types import Progress, Step
 from tests import fakes, image_factory
@@ -461,13 +461,19 @@ def test_the_bars_on_a_terminal_show_what_is_known(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("TTY_COMPATIBLE", "1")
     monkeypatch.setenv("TTY_INTERACTIVE", "0")
     monkeypatch.setenv("COLUMNS", "150")
-    with cli.ProgressBars() as bars:
-        for stage in cli.STAGE_TITLES:
+    with progress_bars.ProgressBars() as bars:
+        for stage in progress_bars.STAGE_TITLES:
             bars.show(Progress(stage, 3, 4, 12.0, 5.0))
         bars.show_step(Step(7, 200, 0.5, 0.4, 0.1, 0.75, 1.0))
     output = capsys.readouterr()
     assert output.out == ""
-    for expected in (*cli.STAGE_TITLES.values(), "3/4", "12 photos/s, 5 s left", "7/200", "training photos right 75%"):
+    for expected in (
+        *progress_bars.STAGE_TITLES.values(),
+        "3/4",
+        "12 photos/s, 5 s left",
+        "7/200",
+        "training photos right 75%",
+    ):
         assert expected in output.err
 
 

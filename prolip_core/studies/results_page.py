@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from prolip_core.errors import ConfigError, ProLIPError
-from prolip_core.studies import study_files, study_text
+from prolip_core.studies import kinds, study_files, study_text
 
 INTRODUCTION = """# Results
 
@@ -80,7 +80,7 @@ def page(results: Iterable[tuple[str, Mapping[str, Any]]]) -> str:
 
 
 def _section(name: str, result: Mapping[str, Any]) -> str:
-    of_methods = result["study"] == study_files.METHODS
+    of_methods = result["study"] == kinds.METHODS
     title = f"{name}: methods" if of_methods else f"{name}: learning rates"
     command = result["study"].replace("_", "-")
     lines = [

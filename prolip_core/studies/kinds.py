@@ -1,0 +1,44 @@
+"""The kinds of study by name: one request → one study."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from prolip_core.studies import compare_methods, learning_curve, learning_rates, new_classes
+from prolip_core.studies.compare_methods import MethodStudy
+from prolip_core.studies.learning_curve import CurveStudy
+from prolip_core.studies.learning_rates import LearningRateStudy
+from prolip_core.studies.material import Material, OnProgress
+from prolip_core.studies.new_classes import NewClassesStudy
+
+METHODS, LEARNING_RATES, CURVE, NEW_CLASSES = "methods", "learning_rates", "curve", "new_classes"
+KINDS = (METHODS, LEARNING_RATES, CURVE, NEW_CLASSES)
+NEEDS_NO_TEST = (CURVE,)
+"""Without test photos these hold photos out of the support."""
+
+Study = MethodStudy | LearningRateStudy | CurveStudy | NewClassesStudy
+
+
+@dataclass(frozen=True)
+class Request:
+    """What may be asked for; None is the study's own default. shots: of the first two kinds; keys: of the first."""
+
+    shots: int | None = None
+    draws: int | None = None
+    keys: Sequence[str] | None = None
+
+
+def run(kind: str, material: Material, request: Request, on_progress: OnProgress | None = None) -> Study:
+    """The study of that kind; `kind` is one of KINDS."""
+    if kind == CURVE:
+        return learning_curve.run(material, n_draws=request.draws, on_progress=on_progress)
+    if kind == NEW_CLASSES:
+        return new_classes.run(material, n_draws=request.draws or new_classes.DRAWS, on_progress=on_progress)
+    if kind == METHODS:
+        draws = request.draws or compare_methods.DRAWS
+        return compare_methods.run(
+            material, shots=request.shots, n_draws=draws, keys=request.keys, on_progress=on_progress
+        )
+    draws = request.draws or learning_rates.DRAWS
+    return learning_rates.run(material, shots=request.shots, n_draws=draws, on_progress=on_progress)
