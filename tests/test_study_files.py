@@ -197,7 +197,9 @@ def test_a_curve_has_a_line_per_class_and_the_recommendation(
     for one in others[:2]:
         content = study_files.as_dict(one)
         head, rows = study_text.table(content)
-        assert head[2:-1] == tuple(f"{size.photos:g}{' (all)' if size.everything else ''}" for size in one.sizes)
+        assert head[2:-1] == tuple(
+            f"{round(size.photos, 1):g}{' (all)' if size.everything else ''}" for size in one.sizes
+        )
         assert [row[0] for row in rows] == ["all classes", "  95 % over draws", "bolt", "gear", "nut", "pin"]
         assert {len(row) for row in rows} == {len(head)}
         assert rows[0][2] == f"{one.overall.accuracies[0]:.1%}"

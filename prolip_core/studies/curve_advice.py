@@ -72,7 +72,8 @@ def _overall(study: CurveStudy) -> tuple[Kind, Note]:
             _values(forecast),
         )
     return "rising", Note(
-        "{more} more photos of every class are likely to bring {low} to {high} points.", _values(forecast)
+        "{more} more photos of every class are likely to bring {low} to {high} points, {gain} on average.",
+        _values(forecast),
     )
 
 
@@ -98,7 +99,7 @@ def _worst(study: CurveStudy) -> list[Note]:
     return [
         Note(
             "Weakest: {names} ({percent} right). With {more} more photos of every class they are likely to gain {low} to "
-            "{high} points.",
+            "{high} points, {gain} on average.",
             values,
         )
     ]
@@ -110,10 +111,10 @@ def _is_wide(forecast: Forecast) -> bool:
 
 def _values(forecast: Forecast) -> dict[str, object]:
     low, high = points(forecast.gain_interval)
-    return {"more": forecast.more, "low": low, "high": high}
+    return {"more": forecast.more, "low": low, "high": high, "gain": f"{100 * forecast.gain:+.0f}"}
 
 
 def points(interval: tuple[float, float]) -> tuple[str, str]:
-    """A range of gains in whole points, rounded outwards: ("+3", "+6")."""
+    """A range of gains in whole points, rounded outwards: ("+3", "+6"), ("-1", "+2")."""
     low, high = (round(100 * bound, 6) for bound in interval)
-    return f"+{math.floor(low)}", f"+{math.ceil(high)}"
+    return f"{math.floor(low):+d}", f"{math.ceil(high):+d}"

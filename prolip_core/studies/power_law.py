@@ -21,8 +21,11 @@ MIN_SIZES = 4
 
 MIN_DRAWS = 3
 RESAMPLES = 400
-LIKELY = (0.025, 0.975)
-"""The range holds 95 % of the resamples."""
+LIKELY = (0.1, 0.9)
+"""The range holds 80 % of the resamples: four times out of five the gain should lie in it."""
+
+STEP = 1.5
+"""How a gain varies is seen on the curve's last step that is at least so many times as long."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,10 @@ class PowerLaw:
 
 @dataclass(frozen=True)
 class Forecast:
-    """What `more` photos per class on top of `now` are likely to bring: gain in accuracy as a fraction, 0 or more."""
+    """What `more` photos per class on top of `now` are likely to bring: gain in accuracy as a fraction.
+
+    `gain` is that of the fit, 0 or more; the range is one for a single lot of new photos, and may begin below 0.
+    """
 
     law: PowerLaw
     now: float
@@ -99,7 +105,8 @@ def forecast(
     """The gain of `more` photos per class with its range; None where MIN_SIZES or MIN_DRAWS is not reached.
 
     right_DSM: whether photo m was answered rightly in draw d at size s; weights_M: what each photo counts, sum 1. Resampled are
-    the draws, and the measured photos within their class: other photos to learn from and other photos to measure on.
+    the draws, and the measured photos within their class, which tells how sure the fit is; added to it is how much the gain of
+    one and the same step varies from draw to draw.
     """
     draws, sizes, _ = right_DSM.shape
     if sizes < MIN_SIZES or draws < MIN_DRAWS:
@@ -116,5 +123,12 @@ def forecast(
     errors_BS = np.einsum("bsm,bm->bs", np.einsum("bd,dsm->bsm", drawn_BD, wrong_DSM), photos_BM * weights_M)
     _, scale_B, exponent_B = fit_many(sizes_array, errors_BS)
     gains_B = scale_B * (now**-exponent_B - (now + more) ** -exponent_B)
+    gains_B = gains_B + random.normal(0, _spread(right_DSM @ weights_M, sizes_array), RESAMPLES)
     low, high = np.quantile(gains_B, LIKELY)
     return Forecast(law, now, more, law.error(now) - law.error(now + more), (float(low), float(high)))
+
+
+def _spread(rates_DS: np.ndarray, sizes_S: np.ndarray) -> float:
+    """Standard deviation over draws of the gain by the last long step of the curve."""
+    before = np.flatnonzero(sizes_S * STEP <= sizes_S[-1])[-1]
+    return float((rates_DS[:, -1] - rates_DS[:, before]).std(ddof=1))

@@ -135,7 +135,7 @@ def _curves(result: Mapping[str, Any]) -> tuple[Row, list[Row]]:
     head: Row = (
         "class / photos per class",
         "zero-shot",
-        *(f"{point['photos']:g}{' (all)' if point['everything'] else ''}" for point in overall["points"]),
+        *(f"{round(point['photos'], 1):g}{' (all)' if point['everything'] else ''}" for point in overall["points"]),
         "likely gain in points",
     )
     for curve in result["curves"]:
