@@ -33,12 +33,12 @@ def run(kind: str, material: Material, request: Request, on_progress: OnProgress
     """The study of that kind; `kind` is one of KINDS."""
     if kind == CURVE:
         return learning_curve.run(material, n_draws=request.draws, on_progress=on_progress)
+    defaults = {NEW_CLASSES: new_classes.DRAWS, METHODS: compare_methods.DRAWS, LEARNING_RATES: learning_rates.DRAWS}
+    draws = defaults[kind] if request.draws is None else request.draws
     if kind == NEW_CLASSES:
-        return new_classes.run(material, n_draws=request.draws or new_classes.DRAWS, on_progress=on_progress)
+        return new_classes.run(material, n_draws=draws, on_progress=on_progress)
     if kind == METHODS:
-        draws = request.draws or compare_methods.DRAWS
         return compare_methods.run(
             material, shots=request.shots, n_draws=draws, keys=request.keys, on_progress=on_progress
         )
-    draws = request.draws or learning_rates.DRAWS
     return learning_rates.run(material, shots=request.shots, n_draws=draws, on_progress=on_progress)
