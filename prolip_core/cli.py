@@ -89,6 +89,13 @@ def build_parser() -> argparse.ArgumentParser:
     predict = _command(commands, "predict", predict_command, "answer about new photos with a finished run")
     predict.add_argument("run", type=Path, metavar="RUN", help="folder that a pilot wrote")
     predict.add_argument("photos", type=Path, metavar="PHOTO_OR_FOLDER")
+    predict.add_argument(
+        "--add-class",
+        action="append",
+        default=[],
+        metavar="NAME[=PROMPT]",
+        help="a class more, known by its name alone",
+    )
     predict.add_argument("--json", action="store_true", help="print JSON with all probabilities")
     predict.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
 
@@ -120,34 +127,30 @@ def study_command(options: argparse.Namespace) -> None:
     from prolip_core import dataset, runs
     from prolip_core.baselines import methods
     from prolip_core.spec import FitConfig
-    from prolip_core.studies import compare_methods, learning_rates, material, study_files, study_text
+    from prolip_core.studies import kinds, material, study_files, study_text
 
     spec = _spec(options, FitConfig())
-    material.check_draws(options.draws)
+    if options.draws is not None:
+        material.check_draws(options.draws)
     keys = getattr(options, "method", None)
     if keys:
         methods.by_keys(keys)
     cache = cache_folder()
     _check_out(options.out, options.train, options.test)
     runs.prepare_folder(options.out, study=options.study)
+    request = kinds.Request(getattr(options, "shots", None), options.draws, keys)
     with ProgressBars() as bars:
         photos = dataset.read_folders(options.train, options.test, options.classes, on_progress=bars.show)
-        prepared = material.prepare(spec, photos, cache_folder=cache, on_progress=bars.show)
-        study: compare_methods.MethodStudy | learning_rates.LearningRateStudy
-        if options.study == study_files.METHODS:
-            study = compare_methods.run(
-                prepared, shots=options.shots, n_draws=options.draws, keys=keys, on_progress=bars.show
-            )
-        else:
-            study = learning_rates.run(prepared, shots=options.shots, n_draws=options.draws, on_progress=bars.show)
-        path = study_files.save(study, options.out)
+        needs_test = options.study not in kinds.NEEDS_NO_TEST
+        prepared = material.prepare(spec, photos, cache_folder=cache, on_progress=bars.show, needs_test=needs_test)
+        path = study_files.save(kinds.run(options.study, prepared, request, bars.show), options.out)
     study_text.write(study_files.load(path), path, sys.stdout)
 
 
 def certainty_command(options: argparse.Namespace) -> None:
     from prolip_core import dataset, image_files, pilot, runs
     from prolip_core.spec import FitConfig
-    from prolip_core.studies import certainty_study, material, study_files, study_text
+    from prolip_core.studies import certainty_study, kinds, material, study_files, study_text
 
     spec = _spec(options, FitConfig())
     certainty_study.check(options.limit, options.coverage)
@@ -155,7 +158,7 @@ def certainty_command(options: argparse.Namespace) -> None:
         image_files.photos_at(options.foreign)
     cache = cache_folder()
     _check_out(options.out, options.train, options.test, options.foreign)
-    runs.prepare_folder(options.out, study=study_files.CERTAINTY)
+    runs.prepare_folder(options.out, study=options.study)
     with ProgressBars() as bars:
         photos = dataset.read_folders(options.train, options.test, options.classes, on_progress=bars.show)
         backbone = pilot.load_backbone(spec)
@@ -165,24 +168,20 @@ def certainty_command(options: argparse.Namespace) -> None:
             foreign = certainty_study.read_foreign(
                 options.foreign, prepared, backbone, cache_folder=cache, on_progress=bars.show
             )
-        study = certainty_study.run(
-            prepared,
-            shots=options.shots,
-            limit=options.limit,
-            coverage=options.coverage,
-            foreign=foreign,
-            on_progress=bars.show,
-        )
-        path = study_files.save(study, options.out)
+        request = kinds.Request(options.shots, limit=options.limit, coverage=options.coverage, foreign=foreign)
+        path = study_files.save(kinds.run(options.study, prepared, request, bars.show), options.out)
     study_text.write(study_files.load(path), path, sys.stdout)
 
 
 def predict_command(options: argparse.Namespace) -> None:
-    from prolip_core import image_files, runs
+    from prolip_core import image_files, prompts, runs
 
+    added = [prompts.parse_class(text) for text in options.add_class]
     files = image_files.photos_at(options.photos)
     with ProgressBars() as bars:
         saved = runs.load(options.run, device=options.device)
+        for one in added:
+            saved = saved.with_class(one)
         result, paths = image_files.import_files(
             files,
             display_root=options.photos if options.photos.is_dir() else options.photos.parent,
@@ -302,21 +301,26 @@ def _command(
 
 
 def _add_studies(commands: Any) -> None:
-    """`study methods` and `study learning-rates`, which differ in one option and a default, and `study certainty`."""
+    """The commands below `study`, which differ in a few options and a default."""
     study = commands.add_parser("study", help="many trainings on the same photos", description="Compare trainings.")
     studies = study.add_subparsers(required=True, metavar="STUDY", parser_class=OneLineParser)
     for name, draws, summary in (
         ("methods", 5, "compare ProLIP with other methods on the same photos"),
         ("learning-rates", 3, "ProLIP by Adam over learning rates and λ"),
+        ("curve", None, "will more photos help? accuracy over photos per class"),
+        ("new-classes", 6, "train on half of the classes, ask about the others by name"),
     ):
         parser = _command(studies, name, study_command, summary)
         parser.set_defaults(name=f"study {name}", study=name.replace("-", "_"))
         parser.add_argument("train", type=Path, metavar="TRAIN", help="folder with one folder of photos per class")
-        parser.add_argument("--test", type=Path, required=True, help="the same for the test photos")
-        parser.add_argument(
-            "--shots", type=int, help="photos per class of a draw (default: 16, or all of the smallest)"
-        )
-        parser.add_argument("--draws", type=int, default=draws, help="random draws from TRAIN (default: %(default)s)")
+        without = "; without it photos of TRAIN are held out" if name == "curve" else ""
+        parser.add_argument("--test", type=Path, required=not without, help=f"the same for the test photos{without}")
+        if name in ("methods", "learning-rates"):
+            parser.add_argument(
+                "--shots", type=int, help="photos per class of a draw (default: 16, or all of the smallest)"
+            )
+        default = "%(default)s" if draws else "12, or 4 without --test"
+        parser.add_argument("--draws", type=int, default=draws, help=f"random draws from TRAIN (default: {default})")
         if name == "methods":
             parser.add_argument("--method", action="append", metavar="KEY", help="only this method; may be repeated")
         _add_reading(parser)
@@ -324,7 +328,7 @@ def _add_studies(commands: Any) -> None:
         parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder for the results")
 
     parser = _command(studies, "certainty", certainty_command, "when it is not sure, and what its confidence is worth")
-    parser.set_defaults(name="study certainty")
+    parser.set_defaults(name="study certainty", study="certainty")
     parser.add_argument("train", type=Path, metavar="TRAIN", help="folder with one folder of photos per class")
     parser.add_argument("--test", type=Path, required=True, help="the same for the test photos")
     parser.add_argument("--foreign", type=Path, help="folder of photos that show none of the classes")

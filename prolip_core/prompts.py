@@ -182,3 +182,23 @@ def build(classes: Sequence[ClassSpec], templates: Sequence[str]) -> PromptSet:
         class_names=tuple(spec.display_name for spec in classes),
         sentences=tuple(sentences(spec, checked) for spec in classes),
     )
+
+
+def check_new(there: PromptSet, display_name: str, added: Sequence[str]) -> None:
+    """Whether a class of this name and these sentences can be added. Raises PromptError."""
+    if display_name in there.class_names:
+        raise PromptError("The class name “{name}” is used twice.", remedy="Rename one of the two.", name=display_name)
+    for name, of_class in zip(there.class_names, there.sentences, strict=True):
+        if set(of_class) == set(added):
+            raise PromptError(
+                "The classes “{first}” and “{second}” have the same sentences, so no model could tell them apart.",
+                remedy="Give each class a name of its own.",
+                first=name,
+                second=display_name,
+            )
+
+
+def parse_class(text: str) -> ClassSpec:
+    """A class from a command line: NAME, or NAME=PROMPT with several prompt names parted by |. Raises PromptError."""
+    display_name, _, prompt_names = text.partition("=")
+    return make_class(display_name, prompt_names.split("|"))

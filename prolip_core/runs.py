@@ -10,20 +10,22 @@ import json
 import platform
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from prolip_core import __version__, backbones, classify, devices, features, projector_file
+import torch
+
+from prolip_core import __version__, backbones, classify, devices, features, projector_file, prompts
 from prolip_core.backbones import Backbone
 from prolip_core.catalogue import BackboneSpec
 from prolip_core.csv_text import cell
 from prolip_core.errors import RunError
 from prolip_core.metrics import Evaluation
 from prolip_core.pilot import PilotRun
-from prolip_core.types import ClassVectors, ImageSource, Note, Prediction, Projector, PromptSet, Step
+from prolip_core.types import ClassSpec, ClassVectors, ImageSource, Note, Prediction, Projector, PromptSet, Step
 
 FORMAT = 1
 MAX_HISTORY = 2000
@@ -40,11 +42,24 @@ VERSIONED = ("torch", "open_clip_torch", "timm", "pillow", "numpy", "scipy", "sc
 
 @dataclass(frozen=True)
 class SavedRun:
-    """A run that can answer about new photos."""
+    """A run that can answer about new photos. `templates`: the sentences of its class names, for classes that are added."""
 
     backbone: Backbone
     class_vectors: ClassVectors
     projector: Projector
+    templates: tuple[str, ...]
+
+    def with_class(self, added: ClassSpec) -> SavedRun:
+        """The same run with one more class, known by its name alone; nothing is trained and no vector of a class changes.
+
+        Raises PromptError for a name or sentences that another class has.
+        """
+        old = self.class_vectors
+        sentences = prompts.sentences(added, self.templates)
+        prompts.check_new(old.prompts, added.display_name, sentences)
+        own = self.backbone.encode_prompts(PromptSet((added.display_name,), (sentences,)))
+        whole = PromptSet((*old.class_names, added.display_name), (*old.prompts.sentences, sentences))
+        return replace(self, class_vectors=ClassVectors(whole, torch.cat([old.text_CD, own.text_CD])))
 
     def predict(self, source: ImageSource, image_ids: list[str], cache_folder: Path | None) -> tuple[Prediction, ...]:
         """One answer per photo, true class not known. Raises ImageError for a photo that cannot be read again."""
@@ -139,6 +154,7 @@ def load(folder: Path, *, device: str = "auto") -> SavedRun:
             raise ValueError("written by another version")
         settings, prompts_ = result["settings"], result["prompts"]
         precision = str(settings["precision"])
+        templates = tuple(map(str, settings["templates"]))
         spec = BackboneSpec(**{**settings["backbone"], "checkpoint": _path(settings["backbone"]["checkpoint"])})
         prompt_set = PromptSet(tuple(result["class_names"]), tuple(tuple(of_class) for of_class in prompts_))
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
@@ -150,7 +166,7 @@ def load(folder: Path, *, device: str = "auto") -> SavedRun:
         ) from error
     backbone = backbones.load(spec, devices.choose(device, precision))
     projector = projector_file.load(folder / PROJECTOR, backbone, prompt_set)
-    return SavedRun(backbone, backbone.encode_prompts(prompt_set), projector)
+    return SavedRun(backbone, backbone.encode_prompts(prompt_set), projector, templates)
 
 
 def as_dict(run: PilotRun) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,22 @@ import pytest
 
 from prolip_core import backbones, cli, dataset, runs
 from prolip_core.errors import RunError
-from prolip_core.studies import compare_methods, learning_rates, material, study_files, study_text
+from prolip_core.studies import (
+    compare_methods,
+    kinds,
+    learning_curve,
+    learning_rates,
+    material,
+    new_classes,
+    results_page,
+    study_files,
+    study_text,
+)
 from prolip_core.studies.compare_methods import MethodStudy
+from prolip_core.studies.kinds import Study
+from prolip_core.studies.learning_curve import CurveStudy
 from prolip_core.studies.learning_rates import LearningRateStudy
+from prolip_core.studies.new_classes import NewClassesStudy
 from tests import fakes
 from tests.test_docs import document, flat, has_type, section, table
 
@@ -39,22 +53,63 @@ def studies(folders: Path) -> tuple[MethodStudy, LearningRateStudy]:
     )
 
 
+@pytest.fixture
+def others(tmp_path: Path, folders: Path) -> tuple[CurveStudy, CurveStudy, NewClassesStudy]:
+    """Two learning curves of enough photos for a forecast, with and without test photos, and a study of new classes."""
+    names = ("bolt", "gear", "nut", "pin")
+    fakes.write_photos(tmp_path / "many", {name: range(8) for name in names})
+    fakes.write_photos(tmp_path / "measure", {name: [20, 21] for name in names})
+    prepared = material.prepare(fakes.TINY_SPEC, dataset.read_folders(tmp_path / "many", tmp_path / "measure"))
+    untested = material.prepare(fakes.TINY_SPEC, dataset.read_folders(tmp_path / "many"), needs_test=False)
+    return (
+        learning_curve.run(prepared, n_draws=3),
+        learning_curve.run(untested, n_draws=3),
+        new_classes.run(prepared, n_draws=2),
+    )
+
+
 def test_results_have_the_documented_keys_and_types(
-    studies: tuple[MethodStudy, LearningRateStudy], tmp_path: Path
+    studies: tuple[MethodStudy, LearningRateStudy],
+    others: tuple[CurveStudy, CurveStudy, NewClassesStudy],
+    tmp_path: Path,
 ) -> None:
     rows = table(section(document("result-format.md"), "result.json of a study"))
     documented = {row[0].strip("`"): row[1] for row in rows}
     written: list[tuple[str, Any]] = []
-    paths = [study_files.save(studies[0], tmp_path / "methods"), study_files.save(studies[1], tmp_path / "rates")]
+    paths: list[Path] = [
+        study_files.save(studies[0], tmp_path / "methods"),
+        study_files.save(studies[1], tmp_path / "rates"),
+    ]
+    more: tuple[Study, ...] = others
+    paths += [study_files.save(one, tmp_path / f"more-{number}") for number, one in enumerate(more)]
     for path in paths:
         assert [entry.name for entry in path.parent.iterdir()] == ["result.json"]
         assert study_files.load(path) == json.loads(path.read_text(encoding="utf-8"))
         written += flat(json.loads(path.read_text(encoding="utf-8")))
     # Class names as keys, as in `images_per_class`.
-    written = [(key.replace(".bolt", ".<class>").replace(".nut", ".<class>"), value) for key, value in written]
+    written = [(re.sub(r"\.(bolt|gear|nut|pin)$", ".<class>", key), value) for key, value in written]
     assert sorted({key for key, _ in written} ^ set(documented)) == []
     wrong = sorted({f"{key}: {value!r}" for key, value in written if not has_type(value, documented[key])})
     assert not wrong, "\n".join(wrong)
+
+
+def test_a_stopped_or_small_study_leaves_nulls_where_they_are_documented(folders: Path) -> None:
+    prepared = material.prepare(fakes.TINY_SPEC, dataset.read_folders(folders / "train", folders / "test"))
+    content = study_files.as_dict(learning_curve.run(prepared, n_draws=1))
+    assert {one["forecast"] for one in content["curves"]} == {None}
+    assert {point["draw_interval"] for one in content["curves"] for point in one["points"]} == {None}
+    assert content["evaluation"] == "test"
+
+
+def test_the_results_page_refuses_studies_that_it_has_no_table_for(
+    others: tuple[CurveStudy, CurveStudy, NewClassesStudy], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more: tuple[Study, ...] = others
+    for number, one in enumerate(more):
+        path = study_files.save(one, tmp_path / str(number))
+        assert results_page.main([f"photos={path}"]) == 2
+        said = capsys.readouterr()
+        assert said.out == "" and "not the result of a study" in said.err
 
 
 def test_the_result_says_what_was_measured(studies: tuple[MethodStudy, LearningRateStudy]) -> None:
@@ -148,6 +203,38 @@ def test_learning_rates_are_a_grid() -> None:
     ]
 
 
+def test_a_curve_has_a_line_per_class_and_the_recommendation(
+    others: tuple[CurveStudy, CurveStudy, NewClassesStudy], tmp_path: Path
+) -> None:
+    for one in others[:2]:
+        content = study_files.as_dict(one)
+        head, rows = study_text.table(content)
+        assert head[2:-1] == tuple(
+            f"{round(size.photos, 1):g}{' (all)' if size.everything else ''}" for size in one.sizes
+        )
+        assert [row[0] for row in rows] == ["all classes", "  95 % over draws", "bolt", "gear", "nut", "pin"]
+        assert {len(row) for row in rows} == {len(head)}
+        assert rows[0][2] == f"{one.overall.accuracies[0]:.1%}"
+        assert rows[2][-1].startswith("+")
+        assert study_text.remarks(content) == content["advice_text"] != []
+        for text, parts in zip(content["advice_text"], content["advice_parts"], strict=True):
+            assert parts["message"].format(**parts["values"]) == text
+    stream = io.StringIO()
+    study_text.write(study_files.as_dict(others[1]), tmp_path, stream)
+    assert "Measured on training photos that were held out" in stream.getvalue()
+
+
+def test_new_classes_have_four_rates(others: tuple[CurveStudy, CurveStudy, NewClassesStudy], tmp_path: Path) -> None:
+    content = study_files.as_dict(others[2])
+    head, rows = study_text.table(content)
+    assert [row[0] for row in rows] == list(study_text.RATES.values())
+    assert {len(row) for row in rows} == {len(head)}
+    assert rows[1][3].startswith(f"{100 * others[2].summary[1].difference:+.1f}")
+    stream = io.StringIO()
+    study_text.write(content, tmp_path, stream)
+    assert "2 random halves of the classes were trained" in stream.getvalue()
+
+
 def test_user_text_is_no_markup(studies: tuple[MethodStudy, LearningRateStudy], tmp_path: Path) -> None:
     content = study_files.methods_as_dict(studies[0])
     content["backbone"] = "[red]x\x1b"
@@ -192,9 +279,27 @@ def test_the_learning_rates_have_a_command_too(
     assert "exact solver" in capsys.readouterr().out
 
 
+def test_the_curve_and_the_new_classes_have_commands(
+    tmp_path: Path, folders: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fakes.write_photos(folders / "train", {"gear": range(4), "pin": range(4)})
+    fakes.write_photos(folders / "test", {"gear": [20], "pin": [20]})
+    assert study(folders, "curve", "--draws", 2, "--out", tmp_path / "curve") == 0
+    assert "all classes" in capsys.readouterr().out
+    assert study(folders, "new-classes", "--draws", 2, "--out", tmp_path / "new") == 0
+    assert "harmonic mean" in capsys.readouterr().out
+    held = ["study", "curve", folders / "train", "--device", "cpu", "--draws", 1, "--out", tmp_path / "held"]
+    assert cli.main(list(map(str, held))) == 0
+    content = json.loads((tmp_path / "held" / "result.json").read_text(encoding="utf-8"))
+    assert (content["study"], content["evaluation"], content["query_count"]) == ("curve", "cross_validation", 0)
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
+        (["new-classes"], "There are 2 classes"),
+        (["curve", "--draws", "101"], "The number of draws is 101"),
+        (["curve", "--shots", "2"], "unrecognized arguments"),
         (["methods", "--draws", "0"], "The number of draws is 0"),
         (["methods", "--method", "clop"], "There is no method “clop”"),
         (["methods", "--shots", "9"], "the smallest class has 4"),
@@ -216,3 +321,7 @@ def test_the_defaults_of_the_command_are_those_of_the_studies() -> None:
     base = ["TRAIN", "--test", "TEST", "--out", "R"]
     assert parser.parse_args(["study", "methods", *base]).draws == compare_methods.DRAWS
     assert parser.parse_args(["study", "learning-rates", *base]).draws == learning_rates.DRAWS
+    assert parser.parse_args(["study", "new-classes", *base]).draws == new_classes.DRAWS
+    assert parser.parse_args(["study", "curve", "TRAIN", "--out", "R"]).draws is None
+    for name in kinds.KINDS:
+        assert parser.parse_args(["study", name.replace("_", "-"), *base]).study == name

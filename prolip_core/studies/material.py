@@ -77,13 +77,14 @@ def prepare(
     cache_folder: Path | None = None,
     on_progress: OnProgress | None = None,
     backbone: Backbone | None = None,
+    needs_test: bool = True,
 ) -> Material:
     """Photos → tensors. Raises DatasetError without test photos, Cancelled, and the errors of its parts.
 
-    backbone: spec.backbone, loaded already on the spec's device.
+    backbone: spec.backbone, loaded already on the spec's device. needs_test: False for a study that can hold photos out.
     """
     pilot.check_seed(spec.seed)
-    if not photos.query:
+    if needs_test and not photos.query:
         raise DatasetError(
             "A study needs test photos: its methods are measured on photos that none of them learns from.",
             remedy="Give a folder of test photos.",

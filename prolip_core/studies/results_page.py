@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from prolip_core.errors import ConfigError, ProLIPError
-from prolip_core.studies import study_files, study_text
+from prolip_core.studies import kinds, study_files, study_text
 
 INTRODUCTION = """# Results
 
@@ -45,6 +45,9 @@ LIMITS = """## What these figures do not say
 """
 
 
+DRAWN = (kinds.METHODS, kinds.LEARNING_RATES)
+"""The kinds of study that the page has tables for; any other is refused."""
+
 PAPER_RATES = (1e-5, 1e-2)
 """Learning rates that arXiv 2410.05270 reports on, section 4.2."""
 
@@ -52,8 +55,7 @@ PAPER_RATES = (1e-5, 1e-2)
 def main(arguments: Sequence[str]) -> int:
     """Writes the page to stdout; 2 and one line on stderr for wrong input."""
     try:
-        kinds = (study_files.METHODS, study_files.LEARNING_RATES)
-        results = [(name, study_files.load(path, kinds)) for name, path in _parse(arguments)]
+        results = [(name, study_files.load(path, DRAWN)) for name, path in _parse(arguments)]
     except ProLIPError as error:
         sys.stderr.write(f"results_page: {error}\n")
         return 2
@@ -81,7 +83,7 @@ def page(results: Iterable[tuple[str, Mapping[str, Any]]]) -> str:
 
 
 def _section(name: str, result: Mapping[str, Any]) -> str:
-    of_methods = result["study"] == study_files.METHODS
+    of_methods = result["study"] == kinds.METHODS
     title = f"{name}: methods" if of_methods else f"{name}: learning rates"
     command = result["study"].replace("_", "-")
     lines = [

@@ -6,6 +6,7 @@ import json
 import platform
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -14,16 +15,16 @@ from typing import Any
 from prolip_core import __version__, runs
 from prolip_core.baselines import methods
 from prolip_core.errors import RunError
-from prolip_core.studies import certainty_files
+from prolip_core.studies import certainty_files, curve_advice, new_classes
 from prolip_core.studies.certainty_study import CertaintyStudy
 from prolip_core.studies.compare_methods import MethodStudy, Score
+from prolip_core.studies.kinds import CERTAINTY, CURVE, KINDS, LEARNING_RATES, METHODS, NEW_CLASSES, DrawnStudy, Study
+from prolip_core.studies.learning_curve import Curve, CurveStudy
 from prolip_core.studies.learning_rates import LearningRateStudy
-from prolip_core.studies.material import Material
+from prolip_core.studies.new_classes import Half, NewClassesStudy
+from prolip_core.types import Note
 
 FORMAT = 1
-METHODS, LEARNING_RATES, CERTAINTY = "methods", "learning_rates", "certainty"
-
-Study = MethodStudy | LearningRateStudy | CertaintyStudy
 
 
 def save(study: Study, folder: Path) -> Path:
@@ -44,7 +45,7 @@ def save(study: Study, folder: Path) -> Path:
         ) from error
 
 
-def load(path: Path, kinds: Sequence[str] = (METHODS, LEARNING_RATES, CERTAINTY)) -> Mapping[str, Any]:
+def load(path: Path, kinds: Sequence[str] = KINDS) -> Mapping[str, Any]:
     """The result.json of a study of one of these kinds again. Raises RunError for any other file."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -61,16 +62,20 @@ def load(path: Path, kinds: Sequence[str] = (METHODS, LEARNING_RATES, CERTAINTY)
 
 
 def as_dict(study: Study) -> dict[str, Any]:
-    """The content of result.json."""
+    """The content of result.json, as documented in docs/result-format.md."""
     if isinstance(study, CertaintyStudy):
-        return {**_head(CERTAINTY, study.material, study.seconds), **certainty_files.own_keys(study)}
-    return methods_as_dict(study) if isinstance(study, MethodStudy) else learning_rates_as_dict(study)
+        return {**_head(CERTAINTY, study), **certainty_files.own_keys(study)}
+    if isinstance(study, MethodStudy):
+        return methods_as_dict(study)
+    if isinstance(study, LearningRateStudy):
+        return learning_rates_as_dict(study)
+    return curve_as_dict(study) if isinstance(study, CurveStudy) else new_classes_as_dict(study)
 
 
 def methods_as_dict(study: MethodStudy) -> dict[str, Any]:
     """The content of result.json of a comparison of methods."""
     return {
-        **_head(METHODS, study.material, study.seconds),
+        **_head(METHODS, study),
         **_draws(study),
         "reference": methods.REFERENCE,
         "methods": [_score(score) for score in study.scores],
@@ -83,7 +88,7 @@ def methods_as_dict(study: MethodStudy) -> dict[str, Any]:
 def learning_rates_as_dict(study: LearningRateStudy) -> dict[str, Any]:
     """The content of result.json of a study of learning rates."""
     return {
-        **_head(LEARNING_RATES, study.material, study.seconds),
+        **_head(LEARNING_RATES, study),
         **_draws(study),
         "zero_shot_accuracy": study.zero_shot,
         "cells": [
@@ -100,12 +105,85 @@ def learning_rates_as_dict(study: LearningRateStudy) -> dict[str, Any]:
     }
 
 
-def _draws(study: MethodStudy | LearningRateStudy) -> dict[str, Any]:
+def curve_as_dict(study: CurveStudy) -> dict[str, Any]:
+    """The content of result.json of a learning curve."""
+    names = study.material.class_names
+    advice = curve_advice.of(study)
+    curves = [_curve(study, "all", names, study.overall)]
+    if study.worst_curve is not None:
+        curves.append(_curve(study, "weakest", [names[label] for label in study.worst], study.worst_curve))
+    for label, curve in enumerate(study.per_class):
+        if curve is not None:
+            curves.append(_curve(study, "class", [names[label]], curve, label))
+    return {
+        **_head(CURVE, study),
+        **_draws(study),
+        "evaluation": "cross_validation" if study.held_out else "test",
+        "photos_now": study.now,
+        "advice": advice.kind,
+        **_notes(advice.notes),
+        "draw_accuracies": [list(of_draw) for of_draw in study.accuracies],
+        "curves": curves,
+    }
+
+
+def _notes(notes: Sequence[Note]) -> dict[str, Any]:
+    """Sentences, and the same in parts for translation."""
+    return {
+        "advice_text": [note.text for note in notes],
+        "advice_parts": [{"message": note.message, "values": dict(note.values)} for note in notes],
+    }
+
+
+def _curve(study: CurveStudy, of: str, names: Sequence[str], curve: Curve, label: int | None = None) -> dict[str, Any]:
+    forecast = curve.forecast
+    return {
+        "of": of,
+        "classes": list(names),
+        "count": curve.count,
+        "zero_shot_accuracy": curve.zero_shot,
+        "points": [
+            {
+                "photos": size.photos if label is None else size.per_class[label],
+                "everything": size.everything,
+                "accuracy": accuracy,
+                "draw_interval": _pair(interval),
+            }
+            for size, accuracy, interval in zip(study.sizes, curve.accuracies, curve.draw_intervals, strict=True)
+        ],
+        "forecast": None if forecast is None else {**asdict(forecast), "gain_interval": list(forecast.gain_interval)},
+    }
+
+
+def new_classes_as_dict(study: NewClassesStudy) -> dict[str, Any]:
+    """The content of result.json of a study of new classes."""
+    names = study.material.class_names
+    return {
+        **_head(NEW_CLASSES, study),
+        **_draws(study),
+        "summary": [{**asdict(one), "difference_interval": _pair(one.difference_interval)} for one in study.summary],
+        **_notes([new_classes.advice(study)]),
+        "halves": [_half(half, names) for half in study.halves],
+    }
+
+
+def _half(half: Half, names: Sequence[str]) -> dict[str, Any]:
+    return {
+        "base": [names[label] for label in half.base],
+        "new": [names[label] for label in half.new],
+        "lam": half.lam,
+        "zero_shot": asdict(half.zero_shot),
+        "prolip": asdict(half.prolip),
+    }
+
+
+def _draws(study: DrawnStudy) -> dict[str, Any]:
     return {"shots": study.shots, "draws": study.draws, "planned_draws": study.planned_draws}
 
 
-def _head(name: str, material: Material, seconds: float) -> dict[str, Any]:
+def _head(name: str, study: Study) -> dict[str, Any]:
     """What all studies say about the photos, the model and the settings."""
+    material = study.material
     spec = material.spec
     return {
         "format": FORMAT,
@@ -127,7 +205,7 @@ def _head(name: str, material: Material, seconds: float) -> dict[str, Any]:
         "views": spec.n_views,
         "seed": spec.seed,
         "query_count": len(material.split.query),
-        "seconds": seconds,
+        "seconds": study.seconds,
         "versions": {
             "prolip_studio": __version__,
             "python": platform.python_version(),

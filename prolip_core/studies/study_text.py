@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from prolip_core.report_text import plain
-from prolip_core.studies import certainty_text
+from prolip_core.studies import certainty_text, curve_advice
 from prolip_core.studies.certainty_text import Block
-from prolip_core.studies.study_files import CERTAINTY, METHODS
+from prolip_core.studies.kinds import CERTAINTY, CURVE, METHODS, NEW_CLASSES
 
 WIDTH = 130
 
@@ -43,8 +43,14 @@ def _blocks(result: Mapping[str, Any]) -> list[Block]:
 
 def facts(result: Mapping[str, Any]) -> list[str]:
     """What was measured on what, in sentences."""
+    if result["study"] == CERTAINTY:
+        measured = _answered_once(result)
+    elif result["study"] in (CURVE, NEW_CLASSES):
+        measured = _facts_of_new(result)
+    else:
+        measured = _drawn(result)
     lines = [
-        *(_answered_once(result) if result["study"] == CERTAINTY else _drawn(result)),
+        *measured,
         f"Backbone {result['backbone']} on {result['device']}, logit scale {result['logit_scale']:.3g}.",
     ]
     if result["dropped_test_files"]:
@@ -64,6 +70,22 @@ def _drawn(result: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _facts_of_new(result: Mapping[str, Any]) -> list[str]:
+    planned = f" of {result['planned_draws']} planned" if result["draws"] < result["planned_draws"] else ""
+    photos = f"{len(result['class_names'])} classes, {sum(result['images_per_class'].values())} photos to learn from"
+    if result["study"] == NEW_CLASSES:
+        return [
+            f"{photos}; {result['draws']} random halves{planned} of the classes were trained, the others known by name alone.",
+            f"Measured on {result['query_count']} test photos.",
+        ]
+    where = (
+        f"{result['query_count']} test photos"
+        if result["evaluation"] == "test"
+        else "training photos that were held out, never beside a near-duplicate that taught"
+    )
+    return [f"{photos}; {result['draws']} random draws{planned}.", f"Measured on {where}."]
+
+
 def _answered_once(result: Mapping[str, Any]) -> list[str]:
     low, high = result["accuracy_interval"]
     return [
@@ -75,7 +97,11 @@ def _answered_once(result: Mapping[str, Any]) -> list[str]:
 
 
 def table(result: Mapping[str, Any]) -> tuple[Row, list[Row]]:
-    """Head and rows: methods from the best to the worst, or learning rates by λ."""
+    """Head and rows: methods from the best to the worst, learning rates by λ, classes by photos, or rates."""
+    if result["study"] == CURVE:
+        return _curves(result)
+    if result["study"] == NEW_CLASSES:
+        return _new_classes(result)
     return _methods(result) if result["study"] == METHODS else _learning_rates(result)
 
 
@@ -123,8 +149,59 @@ def _learning_rates(result: Mapping[str, Any]) -> tuple[Row, list[Row]]:
     return head, rows
 
 
+def _curves(result: Mapping[str, Any]) -> tuple[Row, list[Row]]:
+    """A line per class, and two for all: the mean, and its range over draws."""
+    overall, rows = result["curves"][0], []
+    head: Row = (
+        "class / photos per class",
+        "zero-shot",
+        *(f"{round(point['photos'], 1):g}{' (all)' if point['everything'] else ''}" for point in overall["points"]),
+        "likely gain in points",
+    )
+    for curve in result["curves"]:
+        if curve["of"] == "weakest":
+            continue
+        name = "all classes" if curve["of"] == "all" else curve["classes"][0]
+        accuracies = [_percent(point["accuracy"]) for point in curve["points"]]
+        rows.append((name, _percent(curve["zero_shot_accuracy"]), *accuracies, _forecast(curve["forecast"])))
+        if curve["of"] == "all":
+            bands = [
+                "–"
+                if point["draw_interval"] is None
+                else "–".join(f"{100 * end:.1f}" for end in point["draw_interval"])
+                for point in curve["points"]
+            ]
+            rows.append(("  95 % over draws", "", *bands, ""))
+    return head, rows
+
+
+def _forecast(forecast: Mapping[str, Any] | None) -> str:
+    if forecast is None:
+        return "–"
+    return " to ".join(curve_advice.points(forecast["gain_interval"]))
+
+
+RATES = {
+    "base": "trained classes, among themselves",
+    "new": "new classes, among themselves",
+    "harmonic": "harmonic mean of the two",
+    "together": "all test photos, all names",
+}
+
+
+def _new_classes(result: Mapping[str, Any]) -> tuple[Row, list[Row]]:
+    head: Row = ("accuracy", "zero-shot", "ProLIP", "difference (95 % over halves)")
+    rows: list[Row] = [
+        (RATES[one["rate"]], _percent(one["zero_shot"]), _percent(one["prolip"]), _difference(one, ""))
+        for one in result["summary"]
+    ]
+    return head, rows
+
+
 def remarks(result: Mapping[str, Any]) -> list[str]:
     """What the table does not say by itself."""
+    if result["study"] in (CURVE, NEW_CLASSES):
+        return list(result["advice_text"])
     if result["study"] == METHODS:
         return [f"Not run: {one['title']}. {one['reason']}" for one in result["not_run"]]
     diverged = sum(cell["diverged"] for cell in result["cells"])
@@ -148,7 +225,7 @@ def _range(interval: Sequence[float] | None) -> str:
 
 def _difference(one: Mapping[str, Any], reference: str) -> str:
     """In points, with its range over draws."""
-    if one["key"] == reference or one["difference"] is None:
+    if one.get("key") == reference or one["difference"] is None:
         return "–"
     points = f"{100 * one['difference']:+.1f}"
     if one["difference_interval"] is None:
