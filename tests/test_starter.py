@@ -49,7 +49,7 @@ def test_state_dict_is_the_whole_model_in_float32(model: Any) -> None:
 def test_config_carries_the_preprocessing_of_the_trunk() -> None:
     preprocess = starter.model_config()["preprocess_cfg"]
     assert preprocess["mean"] == preprocess["std"] == [0.5, 0.5, 0.5]
-    assert preprocess["size"] == [240, 240]
+    assert preprocess["size"] == [224, 224]
     assert preprocess["interpolation"] == "bicubic"
 
 
@@ -246,7 +246,7 @@ def test_zero_shot_on_photos(model: Any) -> None:
     for name in names:
         found = sorted(IMAGENET_PHOTOS.glob(f"*_{name.replace(' ', '_')}.*"))
         if found:
-            photo = Image.open(found[0]).convert("RGB").resize((240, 240), Image.Resampling.BICUBIC)
+            photo = Image.open(found[0]).convert("RGB").resize((224, 224), Image.Resampling.BICUBIC)
             pixels.append(np.asarray(photo, dtype=np.float32) / 127.5 - 1)
             kept.append(name)
     assert len(kept) >= 15
