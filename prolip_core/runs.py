@@ -137,12 +137,17 @@ def save(run: PilotRun, folder: Path) -> Path:
                     (staging / file).replace(folder / file)
             return (staging / RESULT).replace(folder / RESULT)
     except OSError as error:
-        raise RunError(
-            "The results cannot be written to {folder}: {cause}.",
-            remedy="Free some disk space or choose another folder.",
-            folder=folder,
-            cause=error.strerror or error,
-        ) from error
+        raise not_written(folder, error) from error
+
+
+def not_written(folder: Path, error: OSError) -> RunError:
+    """What is told when the disk refuses the results."""
+    return RunError(
+        "The results cannot be written to {folder}: {cause}.",
+        remedy="Free some disk space or choose another folder.",
+        folder=folder,
+        cause=error.strerror or error,
+    )
 
 
 def load(folder: Path, *, device: str = "auto") -> SavedRun:

@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui import cached, guards, session
+from pages.ui import cached, guards, session, sidebar
 from pages.ui.text import _, _n, job_error, model, note, percent, safe
 from prolip_core import charts, guide, likeness, storage
 from prolip_core.catalogue import STARTER
@@ -28,8 +28,7 @@ def show(project: Project, classes: Sequence[ClassRow], templates: Sequence[str]
             "fine-tuning; fine-tuning can separate what the names do not."
         ),
     )
-    backbone = project.spec["backbone"]
-    unread = guide.unread_names(classes, str(backbone.get("language", "")))
+    unread = guide.unread_names(classes, sidebar.model_language(project))
     if unread is not None:
         st.warning(note(unread) + " " + _("Write English names into the second column of the table."))
     twins = likeness.same_names([row.spec for row in classes])

@@ -37,12 +37,7 @@ def save(study: Study, folder: Path) -> Path:
             staged.write_text(json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False), encoding="utf-8")
             return staged.replace(folder / runs.RESULT)
     except OSError as error:
-        raise RunError(
-            "The results cannot be written to {folder}: {cause}.",
-            remedy="Free some disk space or choose another folder.",
-            folder=folder,
-            cause=error.strerror or error,
-        ) from error
+        raise runs.not_written(folder, error) from error
 
 
 def load(path: Path, kinds: Sequence[str] = KINDS) -> Mapping[str, Any]:
