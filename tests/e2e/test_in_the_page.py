@@ -82,17 +82,20 @@ def drag(tab: Tab, paths: Sequence[Path], target: Locator | None = None) -> None
         session.send("Input.dispatchDragEvent", {"type": kind, "x": x, "y": y, "data": data})
 
     zone = target or tab.page.locator("[data-testid=stFileUploaderDropzone]").first
-    box = target.bounding_box() if target else {"x": 600, "y": 100, "width": 10, "height": 10}
-    assert box is not None
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     cover = tab.page.locator(".prolip-cover")
+    over = "(zone, [x, y]) => zone.contains(document.elementFromPoint(x, y))"
     send("dragEnter", 300, 20)
-    for _ in range(50):
+    for _ in range(100):  # the page above the place may still be growing: look for it anew each time
+        if target:
+            target.scroll_into_view_if_needed()
+        box = target.bounding_box() if target else {"x": 600, "y": 100, "width": 10, "height": 10}
+        assert box is not None
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
         send("dragOver", x, y)
-        if cover.count():
+        if cover.count() and zone.evaluate(over, [x, y]):
             break
         tab.page.wait_for_timeout(50)
-    assert zone.evaluate("(zone, [x, y]) => zone.contains(document.elementFromPoint(x, y))", [x, y])
+    assert zone.evaluate(over, [x, y])
     for _ in range(3):  # the cover stays
         send("dragOver", x, y)
     assert cover.count() == 1
