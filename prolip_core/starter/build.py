@@ -44,8 +44,8 @@ FEATURE_SCALE = 0.3
 """Size of the projector. Embeddings then have a length of about 3, for which λ = 1/N is right (README.md)."""
 
 SEEN_SCALE = 16.0
-"""Logit scale for the visual part of a text vector, which is all that a photo meets before a training. On noise-free prototypes
-of held-out classes 28 is right, on photos of them 20 to 28, on everyday photos with near names 16 to 20 (docs/decisions.md)."""
+"""Logit scale for the visual part of a text vector, which is all that a photo meets before a training. Right for photos of
+held-out classes asked for among their nearest neighbours; their prototypes, which have no noise, would take 24 (docs/decisions.md)."""
 
 LOGIT_SCALE = SEEN_SCALE / math.sqrt(1 - teacher.OWN_SHARE)
 
