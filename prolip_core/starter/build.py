@@ -45,7 +45,7 @@ FEATURE_SCALE = 0.3
 
 SEEN_SCALE = 16.0
 """Logit scale for the visual part of a text vector, which is all that a photo meets before a training. Right for photos of
-held-out classes asked for among their nearest neighbours; their prototypes, which have no noise, would take 24 (docs/decisions.md)."""
+held-out classes asked for among their nearest neighbours; their prototypes, free of noise, would take 24 (docs/decisions.md)."""
 
 LOGIT_SCALE = SEEN_SCALE / math.sqrt(1 - teacher.OWN_SHARE)
 
