@@ -18,7 +18,7 @@ from prolip_core.content_store import ContentStore, ThumbnailStore
 from prolip_core.loss_charts import LossTexts
 from prolip_core.photo_checks import Finding
 from prolip_core.storage import Database
-from prolip_core.storage.records import ClassRow, Photo, Project, RunRecord
+from prolip_core.storage.records import ClassRow, Photo, Project, RunRecord, StudyRecord
 
 
 @st.cache_resource(show_spinner=False)
@@ -48,6 +48,12 @@ def thumbnail_store() -> ThumbnailStore:
 def run_record(run_id: str) -> RunRecord:
     """A finished run never changes (its name does: take that from the list of runs)."""
     return storage.runs.load(database(), run_id)
+
+
+@st.cache_resource(show_spinner=False, max_entries=32)
+def study(study_id: str) -> StudyRecord:
+    """A finished study never changes."""
+    return storage.studies.load(database(), study_id)
 
 
 def classes(project: Project) -> tuple[ClassRow, ...]:

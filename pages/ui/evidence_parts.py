@@ -1,0 +1,36 @@
+"""The parts of the page of the evidence, in their order. A further part is a file `evidence_<part>.py` and its entry here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pages.ui import evidence_curve
+from pages.ui.evidence_study import Ask
+from pages.ui.text import _
+from prolip_core.storage.records import Project
+
+
+@dataclass(frozen=True)
+class Part:
+    """A question of the page. `key`: its name in the address; `show` draws all below title and question; `asks`: the studies
+    that “Compute everything” starts where they are missing or out of date."""
+
+    key: str
+    title: str
+    question: str
+    show: Callable[[Project], None]
+    asks: Callable[[Project], Sequence[Ask]]
+
+
+def parts() -> tuple[Part, ...]:
+    """All parts, in the user's language."""
+    return (
+        Part(
+            "more-photos",
+            _("More photos?"),
+            _("Will more photos of each class make it better, and how many?"),
+            evidence_curve.show,
+            evidence_curve.asks,
+        ),
+    )
