@@ -127,7 +127,7 @@ def study_command(options: argparse.Namespace) -> None:
     from prolip_core import dataset, runs
     from prolip_core.baselines import methods
     from prolip_core.spec import FitConfig
-    from prolip_core.studies import kinds, material, study_files, study_text
+    from prolip_core.studies import kinds, material, names, study_files, study_text
 
     spec = _spec(options, FitConfig())
     if options.draws is not None:
@@ -141,7 +141,7 @@ def study_command(options: argparse.Namespace) -> None:
     request = kinds.Request(getattr(options, "shots", None), options.draws, keys)
     with ProgressBars() as bars:
         photos = dataset.read_folders(options.train, options.test, options.classes, on_progress=bars.show)
-        needs_test = options.study not in kinds.NEEDS_NO_TEST
+        needs_test = options.study not in names.NEEDS_NO_TEST
         prepared = material.prepare(spec, photos, cache_folder=cache, on_progress=bars.show, needs_test=needs_test)
         path = study_files.save(kinds.run(options.study, prepared, request, bars.show), options.out)
     study_text.write(study_files.load(path), path, sys.stdout)

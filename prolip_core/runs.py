@@ -9,7 +9,7 @@ import csv
 import json
 import platform
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -150,8 +150,13 @@ def not_written(folder: Path, error: OSError) -> RunError:
     )
 
 
-def load(folder: Path, *, device: str = "auto") -> SavedRun:
-    """Opens a run for predictions. Raises RunError, ProjectorMismatchError, and the errors of loading a backbone."""
+def load(
+    folder: Path, *, device: str = "auto", load_backbone: Callable[[BackboneSpec, str], Backbone] | None = None
+) -> SavedRun:
+    """Opens a run for predictions. load_backbone: gives the model in that precision; by default it is read anew.
+
+    Raises RunError, ProjectorMismatchError, and the errors of loading a backbone.
+    """
     path = folder / RESULT
     try:
         result = json.loads(path.read_text(encoding="utf-8"))
@@ -169,7 +174,10 @@ def load(folder: Path, *, device: str = "auto") -> SavedRun:
             folder=folder,
             path=path.name,
         ) from error
-    backbone = backbones.load(spec, devices.choose(device, precision))
+    if load_backbone is None:
+        backbone = backbones.load(spec, devices.choose(device, precision))
+    else:
+        backbone = load_backbone(spec, precision)
     projector = projector_file.load(folder / PROJECTOR, backbone, prompt_set)
     return SavedRun(backbone, backbone.encode_prompts(prompt_set), projector, templates)
 

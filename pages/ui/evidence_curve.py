@@ -13,7 +13,7 @@ from pages.ui.text import _, note, number, percent, short
 from prolip_core import i18n, study_charts
 from prolip_core.charts import Chart
 from prolip_core.storage.records import Project, StudyRecord
-from prolip_core.studies.kinds import CURVE
+from prolip_core.studies.names import CURVE
 from prolip_core.study_charts import CurvePoint
 
 
@@ -105,7 +105,7 @@ def _table(curves: Sequence[Mapping[str, Any]], titles: Mapping[int, str]) -> No
         for place, curve in enumerate(curves)
     ]
     with st.expander(_("Class by class")):
-        st.dataframe(rows, hide_index=True, width="stretch", key="curve_table")
+        st.dataframe(rows, hide_index=True, width="stretch", height="content", key="curve_table")
 
 
 def _gain(forecast: Mapping[str, Any] | None) -> str:

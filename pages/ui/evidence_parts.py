@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from pages.ui import evidence_curve
+from pages.ui import evidence_certainty, evidence_curve, evidence_methods, evidence_new_class
 from pages.ui.evidence_study import Ask
 from pages.ui.text import _
 from prolip_core.storage.records import Project
@@ -32,5 +32,26 @@ def parts() -> tuple[Part, ...]:
             _("Will more photos of each class make it better, and how many?"),
             evidence_curve.show,
             evidence_curve.asks,
+        ),
+        Part(
+            "compared",
+            _("Compared with what?"),
+            _("Is there another way to learn from the same photos that does better?"),
+            evidence_methods.show,
+            evidence_methods.asks,
+        ),
+        Part(
+            "not-sure",
+            _("When is it not sure?"),
+            _("How much can it decide alone, and what should go to a person?"),
+            evidence_certainty.show,
+            evidence_certainty.asks,
+        ),
+        Part(
+            "new-class",
+            _("New class by name?"),
+            _("Can a class be added by its name alone, without photos and without training?"),
+            evidence_new_class.show,
+            evidence_new_class.asks,
         ),
     )

@@ -67,6 +67,8 @@ def start(project: Project, ask: Ask) -> None:
 
 def why_not(project: Project, ask: Ask) -> Note | None:
     """What has to be done before it can be computed; None if nothing."""
+    if ask.run_id is not None:
+        return ask.blocked  # it has been trained already
     classes, photos = cached.classes(project), cached.photos(project)
     blocked = guide.why_not_train(classes, cached.findings(classes, photos))
     if blocked is None and ask.needs_test and not any(p.role == "test" and not p.excluded for p in photos):
@@ -81,7 +83,7 @@ def is_up_to_date(project: Project, ask: Ask) -> bool:
 
 
 def measured_on(result: Mapping[str, Any]) -> str:
-    """On which photos a study measured."""
+    """On which photos a study measured; empty where it measured nothing."""
     if result.get("evaluation") == "cross_validation":
         return _n(
             "Measured on **{count}** training photo, held out: the trainings that answered it had not seen it.",
@@ -89,6 +91,8 @@ def measured_on(result: Mapping[str, Any]) -> str:
             "near-copy of it.",
             sum(result["images_per_class"].values()),
         )
+    if not result["query_count"]:
+        return ""
     return _n(
         "Measured on **{count}** test photo that nothing was learnt or chosen from.",
         "Measured on **{count}** test photos that nothing was learnt or chosen from.",
@@ -97,10 +101,12 @@ def measured_on(result: Mapping[str, Any]) -> str:
 
 
 def _is_stale(project: Project, found: StudySummary) -> bool:
+    if found.run_id is not None:
+        return False  # it is about the run, which stays as it is
     if guide.is_stale(found, cached.fingerprint(project)):
         return True
     result = cached.study(found.id).result
-    return found.run_id is None and result.get("backbone") != project.spec["backbone"]["name"]
+    return bool(result.get("backbone") != project.spec["backbone"]["name"])
 
 
 def _button(project: Project, ask: Ask, label: str) -> None:
@@ -167,7 +173,8 @@ def _belongs_to(project: Project, record: StudyRecord) -> None:
                 planned=number(result["planned_draws"]),
             )
         )
-    st.info(measured_on(result))
+    if on := measured_on(result):
+        st.info(on)
     st.caption(
         _(
             "Computed on {date} in {time}, with the model {model}.",

@@ -11,13 +11,8 @@ from prolip_core.studies.compare_methods import MethodStudy
 from prolip_core.studies.learning_curve import CurveStudy
 from prolip_core.studies.learning_rates import LearningRateStudy
 from prolip_core.studies.material import Material, OnProgress
+from prolip_core.studies.names import CERTAINTY, CURVE, LEARNING_RATES, METHODS, NEW_CLASSES
 from prolip_core.studies.new_classes import NewClassesStudy
-
-METHODS, LEARNING_RATES, CURVE, NEW_CLASSES = "methods", "learning_rates", "curve", "new_classes"
-CERTAINTY = "certainty"
-KINDS = (METHODS, LEARNING_RATES, CURVE, NEW_CLASSES, CERTAINTY)
-NEEDS_NO_TEST = (CURVE,)
-"""Without test photos these hold photos out of the support."""
 
 DrawnStudy = MethodStudy | LearningRateStudy | CurveStudy | NewClassesStudy
 """Studies of many trainings on random draws; the one of certainty has one training."""

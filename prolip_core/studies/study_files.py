@@ -18,9 +18,10 @@ from prolip_core.errors import RunError
 from prolip_core.studies import certainty_files, curve_advice, new_classes
 from prolip_core.studies.certainty_study import CertaintyStudy
 from prolip_core.studies.compare_methods import MethodStudy, Score
-from prolip_core.studies.kinds import CERTAINTY, CURVE, KINDS, LEARNING_RATES, METHODS, NEW_CLASSES, DrawnStudy, Study
+from prolip_core.studies.kinds import DrawnStudy, Study
 from prolip_core.studies.learning_curve import Curve, CurveStudy
 from prolip_core.studies.learning_rates import LearningRateStudy
+from prolip_core.studies.names import CERTAINTY, CURVE, KINDS, LEARNING_RATES, METHODS, NEW_CLASSES
 from prolip_core.studies.new_classes import Half, NewClassesStudy
 from prolip_core.types import Note
 
@@ -75,7 +76,13 @@ def methods_as_dict(study: MethodStudy) -> dict[str, Any]:
         "reference": methods.REFERENCE,
         "methods": [_score(score) for score in study.scores],
         "not_run": [
-            {"key": one.method.key, "title": one.method.title, "reason": one.reason.text} for one in study.not_run
+            {
+                "key": one.method.key,
+                "title": one.method.title,
+                "reason": one.reason.text,
+                "reason_parts": {"message": one.reason.message, "values": dict(one.reason.values)},
+            }
+            for one in study.not_run
         ],
     }
 
@@ -85,6 +92,7 @@ def learning_rates_as_dict(study: LearningRateStudy) -> dict[str, Any]:
     return {
         **_head(LEARNING_RATES, study),
         **_draws(study),
+        "epochs": study.epochs,
         "zero_shot_accuracy": study.zero_shot,
         "cells": [
             {
