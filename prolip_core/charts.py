@@ -78,7 +78,7 @@ def confusion(
     n_classes = len(class_names)
     side = cell_px or _cell_side(n_classes)
     data = _matrix_data(counts_CC, class_names, percent=percent, scale_max=scale_max)
-    labels = _label_expression([_cut(name, LABEL_CHARACTERS) for name in class_names])
+    labels = label_expression([_cut(name, LABEL_CHARACTERS) for name in class_names])
     axis: dict[str, Any] = {
         "labelExpr": labels,
         "labelLimit": LABEL_PX,
@@ -183,7 +183,7 @@ def similarity(matrix_CC: Sequence[Sequence[float]], class_names: Sequence[str],
             if i != j
         ]
     )
-    labels = _label_expression([_cut(name, LABEL_CHARACTERS) for name in class_names])
+    labels = label_expression([_cut(name, LABEL_CHARACTERS) for name in class_names])
     axis: dict[str, Any] = {
         "labelExpr": labels,
         "labelLimit": 160,
@@ -222,7 +222,7 @@ def accuracy_ranges(rows: Sequence[tuple[str, float, float, float]], title: str)
             for i, (name, value, low, high) in enumerate(rows)
         ]
     )
-    labels = _label_expression([_cut(name, 30) for name, *_ in rows])
+    labels = label_expression([_cut(name, 30) for name, *_ in rows])
     base = alt.Chart(data).encode(
         y=alt.Y("row:O", title=None, axis=alt.Axis(labelExpr=labels, labelLimit=260, **ROW_AXIS)),
         color=alt.Color("row:O", scale=alt.Scale(domain=[0, 1], range=[BEFORE, AFTER]), legend=None),
@@ -253,7 +253,7 @@ def per_class(
             if value is not None
         ]
     )
-    labels = _label_expression([_cut(name, 24) for name in class_names])
+    labels = label_expression([_cut(name, 24) for name in class_names])
     base = alt.Chart(data).encode(
         y=alt.Y("row:O", title=None, axis=alt.Axis(labelExpr=labels, labelLimit=240, **ROW_AXIS)),
         x=alt.X("value:Q", title=title, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%")),
@@ -309,7 +309,7 @@ def _cut(name: str, limit: int) -> str:
     return name if len(name) <= limit else f"{name[: limit - 1]}…"
 
 
-def _label_expression(labels: Sequence[str]) -> str:
+def label_expression(labels: Sequence[str]) -> str:
     """A Vega expression that gives the label of a position. The labels go in as JSON-like string literals with every character
     that could end one written as an escape, so that no name is ever read as an expression."""
     literals = ",".join('"' + "".join(_escaped(character) for character in label) + '"' for label in labels)

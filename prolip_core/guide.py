@@ -8,10 +8,10 @@ from typing import Literal
 
 from prolip_core import likeness
 from prolip_core.photo_checks import Finding
-from prolip_core.storage.records import ClassRow, Job, Photo, RunSummary
+from prolip_core.storage.records import ClassRow, Job, Photo, RunSummary, StudySummary
 from prolip_core.types import Note
 
-Step = Literal["projects", "classes", "photos", "train", "compare"]
+Step = Literal["projects", "classes", "photos", "train", "compare", "evidence"]
 State = Literal["done", "next", "attention", "working", "later"]
 MIN_CLASSES = 2
 _CHANGED_SINCE = "Classes, sentences or photos were changed since the last training."
@@ -34,13 +34,16 @@ def states(
     live_job: Job | None,
     fingerprint: str,
     language: str,
+    studies: Sequence[StudySummary] = (),
+    live_studies: Sequence[Job] = (),
 ) -> tuple[StepState, ...]:
     """The steps of an open project in their order. `runs`: the newest first; `fingerprint`: of the data as it is now;
-    `language`: what the chosen model reads (`BackboneSpec.language`)."""
+    `language`: what the chosen model reads (`BackboneSpec.language`); `studies`: of the page of the evidence."""
     of_classes, of_photos = _classes(classes, language), _photos(classes, photos, findings)
     blocked = why_not_train(classes, findings)
     of_train, of_compare = _train(blocked, runs, live_job, fingerprint), _compare(runs, fingerprint)
-    return of_classes, of_photos, of_train, of_compare
+    of_evidence = _evidence(blocked, studies, live_studies, fingerprint)
+    return of_classes, of_photos, of_train, of_compare, of_evidence
 
 
 def why_not_train(classes: Sequence[ClassRow], findings: Sequence[Finding]) -> Note | None:
@@ -75,8 +78,8 @@ def where_to_go_on(steps: Sequence[StepState]) -> Step:
     return next((one.step for one in steps if one.state == "attention"), "compare")
 
 
-def is_stale(run: RunSummary, fingerprint: str) -> bool:
-    """Whether classes, sentences or photos were changed since the run."""
+def is_stale(run: RunSummary | StudySummary, fingerprint: str) -> bool:
+    """Whether classes, sentences or photos were changed since the run, or the study."""
     return run.fingerprint != fingerprint
 
 
@@ -129,3 +132,18 @@ def _compare(runs: Sequence[RunSummary], fingerprint: str) -> StepState:
     if is_stale(runs[0], fingerprint):
         return StepState("compare", "attention", Note(_CHANGED_SINCE))
     return StepState("compare", "done")
+
+
+def _evidence(
+    blocked: Note | None, studies: Sequence[StudySummary], live_studies: Sequence[Job], fingerprint: str
+) -> StepState:
+    """Nobody has to compute any of it: it is never next and never needs attention."""
+    if live_studies:
+        return StepState("evidence", "working")
+    if blocked is not None:
+        return StepState("evidence", "later", blocked)
+    if any(not is_stale(study, fingerprint) for study in studies):
+        return StepState("evidence", "done")
+    return StepState(
+        "evidence", "later", Note("Nothing here has to be computed; each question can be asked at any time.")
+    )

@@ -90,7 +90,8 @@ def cross_entropy(logits_NC: torch.Tensor, labels_N: torch.Tensor, weights_N: to
 
 def penalty(weight_PD: torch.Tensor, initial_PD: torch.Tensor, lam: float) -> torch.Tensor:
     """λ · Σ (W − W₀)², the second term of eq. 4; a scalar."""
-    return lam * (weight_PD - initial_PD).square().sum()
+    # One pass over the matrix, and one back: written as a difference, a square and a sum, it takes three times as long.
+    return lam * F.mse_loss(weight_PD, initial_PD, reduction="sum")
 
 
 def objective(

@@ -9,7 +9,7 @@ import csv
 import json
 import platform
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -36,6 +36,9 @@ PROJECTOR = "projector.safetensors"
 PREDICTIONS = "predictions.csv"
 CONFUSIONS = {"zero_shot": "confusion_zero_shot.csv", "prolip": "confusion_prolip.csv"}
 STAGING = ".writing-"
+MAPS = "maps"
+"""Folder of the pictures that a study of where the model looks leaves beside its result."""
+
 OWN_FILES = frozenset({RESULT, PROJECTOR, PREDICTIONS, *CONFUSIONS.values()})
 VERSIONED = ("torch", "open_clip_torch", "timm", "pillow", "numpy", "scipy", "scikit-learn")
 
@@ -104,7 +107,12 @@ def prepare_folder(folder: Path, *, study: str | None = None) -> None:
 
 def _is_own(name: str) -> bool:
     """True for what an interrupted run leaves, and for what desktops put into a folder by themselves."""
-    return name in OWN_FILES or name.startswith(STAGING) or name in {".DS_Store", "Thumbs.db", "desktop.ini"}
+    return (
+        name in OWN_FILES
+        or name == MAPS
+        or name.startswith(STAGING)
+        or name in {".DS_Store", "Thumbs.db", "desktop.ini"}
+    )
 
 
 def _is_result(path: Path, study: str | None) -> bool:
@@ -150,8 +158,13 @@ def not_written(folder: Path, error: OSError) -> RunError:
     )
 
 
-def load(folder: Path, *, device: str = "auto") -> SavedRun:
-    """Opens a run for predictions. Raises RunError, ProjectorMismatchError, and the errors of loading a backbone."""
+def load(
+    folder: Path, *, device: str = "auto", load_backbone: Callable[[BackboneSpec, str], Backbone] | None = None
+) -> SavedRun:
+    """Opens a run for predictions. load_backbone: gives the model in that precision; by default it is read anew.
+
+    Raises RunError, ProjectorMismatchError, and the errors of loading a backbone.
+    """
     path = folder / RESULT
     try:
         result = json.loads(path.read_text(encoding="utf-8"))
@@ -169,7 +182,10 @@ def load(folder: Path, *, device: str = "auto") -> SavedRun:
             folder=folder,
             path=path.name,
         ) from error
-    backbone = backbones.load(spec, devices.choose(device, precision))
+    if load_backbone is None:
+        backbone = backbones.load(spec, devices.choose(device, precision))
+    else:
+        backbone = load_backbone(spec, precision)
     projector = projector_file.load(folder / PROJECTOR, backbone, prompt_set)
     return SavedRun(backbone, backbone.encode_prompts(prompt_set), projector, templates)
 
@@ -190,7 +206,7 @@ def as_dict(run: PilotRun) -> dict[str, Any]:
         "solver": run.trained.solver,
         "lam": run.trained.lam,
         "lam_note": run.trained.lam_note.text,
-        "lam_note_parts": _note(run.trained.lam_note),
+        "lam_note_parts": note_parts(run.trained.lam_note),
         "evaluation": run.evaluation,
         "cross_validation": None if cross_validation is None else asdict(cross_validation),
         "zero_shot": _evaluation(run.zero_shot),
@@ -198,7 +214,7 @@ def as_dict(run: PilotRun) -> dict[str, Any]:
         "mcnemar_p": run.mcnemar_p,
         "seconds": run.seconds,
         "warnings": [note.text for note in run.warnings],
-        "notes": [_note(note) for note in run.warnings],
+        "notes": [note_parts(note) for note in run.warnings],
         "rejected_files": [
             {"filename": file.filename, "reason": file.reason, "remedy": file.remedy} for file in run.photos.rejected
         ],
@@ -247,9 +263,9 @@ def _thinned(history: Sequence[Step]) -> Sequence[Step]:
     return [history[round(i * (len(history) - 1) / (MAX_HISTORY - 1))] for i in range(MAX_HISTORY)]
 
 
-def _note(note: Note) -> dict[str, Any]:
+def note_parts(note: Note) -> dict[str, Any]:
     """The sentence and what fills it, apart, so that a reader can show it in another language."""
-    values = {name: _note(value) if isinstance(value, Note) else value for name, value in note.values.items()}
+    values = {name: note_parts(value) if isinstance(value, Note) else value for name, value in note.values.items()}
     return {"message": note.message, "values": values}
 
 

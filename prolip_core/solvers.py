@@ -275,7 +275,7 @@ def adam(
     weight_PD = initial.weight_PD.clone().requires_grad_()
     bias_D = None if initial.bias_D is None else initial.bias_D.clone()
     weights_N = objective.class_balanced_weights(support.labels_N, support.n_classes)
-    optimiser = torch.optim.Adam([weight_PD], lr=learning_rate, eps=1e-4)
+    optimiser = torch.optim.Adam([weight_PD], lr=learning_rate, eps=1e-4, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=epochs)
     best_loss, best_PD = float("inf"), initial.weight_PD.clone()
     for epoch in range(epochs):

@@ -114,7 +114,7 @@ class Worker:
                     storage.jobs.fail_waiting(self._db, device, jobs.error_as_dict(error))
 
     def _work(self, job: Job, warm: Any) -> None:
-        from prolip_core import job_work
+        from prolip_core import job_work, study_work
 
         control = self._control = JobControl(self._db, job.id)
         try:
@@ -123,6 +123,8 @@ class Worker:
                 storage.jobs.finish(self._db, job.id, "done", result=result)
             elif job.kind == "sample":
                 job_work.make_sample(self._db, job, control, warm)
+            elif job.kind == "study":
+                study_work.run(self._db, job, control, warm)
             else:
                 job_work.train(self._db, job, control, warm)
         except Cancelled:

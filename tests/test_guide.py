@@ -10,10 +10,10 @@ import pytest
 from prolip_core import guide
 from prolip_core.guide import State, Step, StepState
 from prolip_core.photo_checks import Finding
-from prolip_core.storage.records import ClassRow, Job, Photo, RunSummary
+from prolip_core.storage.records import ClassRow, Job, Photo, RunSummary, StudySummary
 from prolip_core.types import ImageRecord, Note, Quality
 
-STEPS: tuple[Step, ...] = ("classes", "photos", "train", "compare")
+STEPS: tuple[Step, ...] = ("classes", "photos", "train", "compare", "evidence")
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ STEPS: tuple[Step, ...] = ("classes", "photos", "train", "compare")
     ],
 )
 def test_a_project_opens_where_there_is_something_to_do(states: tuple[State, ...], opens: Step) -> None:
-    steps = [StepState(step, state) for step, state in zip(STEPS, states, strict=True)]
+    steps = [StepState(step, state) for step, state in zip(STEPS, (*states, "later"), strict=True)]
     assert guide.where_to_go_on(steps) == opens
 
 
@@ -94,8 +94,10 @@ def states(
     findings: Sequence[Finding] = (),
     runs: Sequence[RunSummary] = (),
     job: Job | None = None,
+    studies: Sequence[StudySummary] = (),
+    live_studies: Sequence[Job] = (),
 ) -> dict[Step, tuple[State, str]]:
-    found = guide.states(classes, photos, findings, runs, job, "now", "English")
+    found = guide.states(classes, photos, findings, runs, job, "now", "English", studies, live_studies)
     assert tuple(one.step for one in found) == STEPS
     return {one.step: (one.state, "" if one.reason is None else one.reason.text) for one in found}
 
@@ -163,3 +165,31 @@ def test_the_state_of_the_training(
 )
 def test_the_state_of_the_comparison(runs: Sequence[RunSummary], job: Job | None, expected: tuple[State, str]) -> None:
     assert states(runs=runs, job=job)["compare"] == expected
+
+
+def study(fingerprint: str) -> StudySummary:
+    return StudySummary("s", "p", None, None, "curve", {}, fingerprint, MOMENT)
+
+
+@pytest.mark.parametrize(
+    ("findings", "studies", "live", "expected"),
+    [
+        ((STOP,), (study("now"),), (a_job(),), ("working", "")),
+        ((STOP,), (study("now"),), (), ("later", STOP.message.text)),
+        ((), (), (), ("later", "Nothing here has to be computed; each question can be asked at any time.")),
+        (
+            (),
+            (study("before"),),
+            (),
+            ("later", "Nothing here has to be computed; each question can be asked at any time."),
+        ),
+        ((), (study("before"), study("now")), (), ("done", "")),
+    ],
+)
+def test_the_evidence_never_asks_for_anything(
+    findings: Sequence[Finding],
+    studies: Sequence[StudySummary],
+    live: Sequence[Job],
+    expected: tuple[State, str],
+) -> None:
+    assert states(findings=findings, studies=studies, live_studies=live)["evidence"] == expected

@@ -602,6 +602,91 @@ def test_a_run_of_a_project_that_was_deleted_meanwhile_is_not_kept(db: Database)
         storage.runs.add(db, "r1", project.id, None, "f", RESULT, ANSWERS)
 
 
+# -- studies ---------------------------------------------------------------------------------------------------------
+
+
+def add_study(db: Database, project_id: str, kind: str = "curve", run_id: str | None = None, **result: object) -> str:
+    return storage.studies.add(db, project_id, None, kind, {"draws": 2}, "f", result, run_id=run_id).id
+
+
+def test_a_study_is_kept_whole_and_ends_its_job_in_the_same_step(db: Database) -> None:
+    project, _ = project_with(db, "Nut", "Bolt")
+    job = storage.jobs.enqueue(db, project.id, "study", {}, key="curve")
+    summary = storage.studies.add(db, project.id, job.id, "curve", {"draws": 2}, "f", {"study": "curve"})
+    assert storage.studies.load(db, summary.id).summary == summary == storage.studies.latest(db, project.id, "curve")
+    assert storage.studies.load(db, summary.id).result == {"study": "curve"}
+    assert (summary.settings, summary.fingerprint, summary.job_id) == ({"draws": 2}, "f", job.id)
+    done = storage.jobs.get(db, job.id)
+    assert done is not None
+    assert done.state == "done"
+    assert done.finished_at == summary.created_at
+
+
+def test_the_newest_study_of_a_kind_and_a_run_is_given_and_few_older_ones_are_kept(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage.studies, "KEPT", 2)
+    project, _ = project_with(db, "Nut", "Bolt")
+    other, _ = project_with(db, "Nut")
+    storage.runs.add(db, "r1", project.id, None, "f", RESULT, ANSWERS)
+    first, *rest = (add_study(db, project.id, number=n) for n in range(4))
+    of_run = add_study(db, project.id, run_id="r1")
+    methods = add_study(db, project.id, "methods")
+    add_study(db, other.id)
+    for kind, run_id, expected in (("curve", None, rest[-1]), ("curve", "r1", of_run), ("methods", None, methods)):
+        found = storage.studies.latest(db, project.id, kind, run_id)
+        assert found is not None
+        assert (found.id, found.run_id) == (expected, run_id)
+    assert storage.studies.latest(db, project.id, "methods", "r1") is None
+    assert [one.id for one in storage.studies.list_(db, project.id)] == [methods, of_run, rest[2], rest[1]]
+    with pytest.raises(RunError, match="not there any more"):
+        storage.studies.load(db, first)
+    storage.studies.delete(db, methods)
+    assert storage.studies.latest(db, project.id, "methods") is None
+
+
+def test_studies_go_with_their_run_and_their_project_and_are_not_copied(db: Database) -> None:
+    project, _ = project_with(db, "Nut", "Bolt")
+    storage.runs.add(db, "r1", project.id, None, "f", RESULT, ANSWERS)
+    of_photos, of_run = add_study(db, project.id), add_study(db, project.id, run_id="r1")
+    copy = storage.projects.duplicate(db, project.id, "Copy")
+    assert storage.studies.list_(db, copy.id) == ()
+    storage.runs.delete(db, "r1")
+    assert [one.id for one in storage.studies.list_(db, project.id)] == [of_photos]
+    with pytest.raises(RunError):
+        add_study(db, project.id, run_id="r1")
+    storage.runs.restore(db, "r1")
+    assert storage.studies.latest(db, project.id, "curve", "r1") is not None
+    storage.runs.delete(db, "r1")
+    storage.purge(db, after(LATER_S))
+    with pytest.raises(RunError):
+        storage.studies.load(db, of_run)
+    assert storage.studies.load(db, of_photos).result == {}
+    storage.projects.delete(db, project.id)
+    with pytest.raises(StorageError):
+        add_study(db, project.id)
+    storage.purge(db, after(2 * LATER_S))
+    with pytest.raises(RunError):
+        storage.studies.load(db, of_photos)
+
+
+def test_studies_under_way_and_the_last_of_each_are_found(db: Database) -> None:
+    project, _ = project_with(db, "Nut", "Bolt")
+    curve = storage.jobs.enqueue(db, project.id, "study", {}, key="curve")
+    assert storage.jobs.enqueue(db, project.id, "study", {}, key="curve").id == curve.id
+    of_run = storage.jobs.enqueue(db, project.id, "study", {}, key=storage.studies.key_of("curve", "r1"))
+    assert [job.id for job in storage.jobs.live_studies(db, project.id)] == [curve.id, of_run.id]
+    assert storage.jobs.live(db, project.id) is None  # the page of the training is free
+    waiting = storage.jobs.enqueue(db, project.id, "train", {})
+    assert storage.jobs.ahead(db, waiting.id) == 2
+    storage.jobs.request_stop(db, curve.id)
+    assert [job.id for job in storage.jobs.live_studies(db, project.id)] == [of_run.id]
+    last = storage.jobs.latest_study(db, project.id, "curve")
+    assert last is not None
+    assert (last.id, last.state) == (curve.id, "stopped")
+    assert storage.jobs.latest_study(db, project.id, "methods") is None
+
+
 # -- jobs ------------------------------------------------------------------------------------------------------------
 
 

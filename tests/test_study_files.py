@@ -15,10 +15,10 @@ from prolip_core import backbones, cli, dataset, runs
 from prolip_core.errors import RunError
 from prolip_core.studies import (
     compare_methods,
-    kinds,
     learning_curve,
     learning_rates,
     material,
+    names,
     new_classes,
     results_page,
     study_files,
@@ -323,5 +323,5 @@ def test_the_defaults_of_the_command_are_those_of_the_studies() -> None:
     assert parser.parse_args(["study", "learning-rates", *base]).draws == learning_rates.DRAWS
     assert parser.parse_args(["study", "new-classes", *base]).draws == new_classes.DRAWS
     assert parser.parse_args(["study", "curve", "TRAIN", "--out", "R"]).draws is None
-    for name in kinds.KINDS:
+    for name in names.KINDS:
         assert parser.parse_args(["study", name.replace("_", "-"), *base]).study == name

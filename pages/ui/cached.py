@@ -18,7 +18,7 @@ from prolip_core.content_store import ContentStore, ThumbnailStore
 from prolip_core.loss_charts import LossTexts
 from prolip_core.photo_checks import Finding
 from prolip_core.storage import Database
-from prolip_core.storage.records import ClassRow, Photo, Project, RunRecord
+from prolip_core.storage.records import ClassRow, Photo, Project, RunRecord, StudyRecord
 
 
 @st.cache_resource(show_spinner=False)
@@ -48,6 +48,12 @@ def thumbnail_store() -> ThumbnailStore:
 def run_record(run_id: str) -> RunRecord:
     """A finished run never changes (its name does: take that from the list of runs)."""
     return storage.runs.load(database(), run_id)
+
+
+@st.cache_resource(show_spinner=False, max_entries=32)
+def study(study_id: str) -> StudyRecord:
+    """A finished study never changes."""
+    return storage.studies.load(database(), study_id)
 
 
 def classes(project: Project) -> tuple[ClassRow, ...]:
@@ -106,6 +112,12 @@ def compared(run_id: str) -> Comparison:
 def chart(key: tuple[str, ...], _make: Callable[[], charts.Chart]) -> charts.Parts:  # noqa: ARG001
     """A chart as it is drawn. `key`: all that it depends on, the words on it included."""
     return charts.apart(_make())
+
+
+@st.cache_resource(show_spinner=False, max_entries=128)
+def picture(key: tuple[str, ...], _make: Callable[[], bytes]) -> bytes:  # noqa: ARG001
+    """A picture as a file. `key`: all that it depends on."""
+    return _make()
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)

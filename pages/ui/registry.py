@@ -30,6 +30,7 @@ PAGES: tuple[PageSpec, ...] = (
     PageSpec("photos", "pages/photos.py", "photos"),
     PageSpec("train", "pages/train.py", "train"),
     PageSpec("compare", "pages/compare.py", "compare"),
+    PageSpec("evidence", "pages/evidence.py", "evidence"),
 )
 
 
@@ -46,6 +47,7 @@ def titles() -> Mapping[Step, str]:
         "photos": _("Photos"),
         "train": _("Fine-tune"),
         "compare": _("Compare"),
+        "evidence": _("Evidence"),
     }
 
 

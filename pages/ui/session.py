@@ -21,6 +21,7 @@ _INSIDE_APP = "_inside_app"
 _MESSAGES = "_messages"
 _ROUND = "_round_of_"
 _WANTED = "page"
+_VIEW = "view"
 
 
 _speaking: ContextVar[str] = ContextVar("_speaking", default="")
@@ -111,6 +112,15 @@ def inside_app() -> Iterator[None]:
 def is_inside_app() -> bool:
     """Whether app.py runs this page (and not Streamlit by itself, see guards.require_app)."""
     return bool(st.session_state.get(_INSIDE_APP))
+
+
+def view() -> str:
+    """Which part of the page is looked at, as the address has it: a reload comes back to it."""
+    return str(st.query_params.get(_VIEW, ""))
+
+
+def set_view(name: str) -> None:
+    st.query_params[_VIEW] = name
 
 
 def say_later(message: str) -> None:

@@ -49,6 +49,8 @@ def step_states(project: Project) -> tuple[StepState, ...]:
         storage.jobs.live(db, project.id),
         cached.fingerprint(project),
         model_language(project),
+        storage.studies.list_(db, project.id),
+        storage.jobs.live_studies(db, project.id),
     )
 
 

@@ -1,13 +1,11 @@
-"""A training as it happens: the queue, what is being done, the curve, and Stop."""
+"""A training as it happens: what is being done, the curve, and Stop."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import streamlit as st
 
-from pages.ui import cached, guards
-from pages.ui.text import _, _n, device, number, percent, safe, translator
+from pages.ui import cached, guards, job_state
+from pages.ui.text import _, number, percent
 from prolip_core import loss_charts, storage
 from prolip_core.storage.records import Job
 
@@ -28,62 +26,12 @@ def _watch(job_id: str) -> None:
         st.rerun()
     with st.container(border=True):
         if job.state == "queued":
-            _waiting(job)
+            job_state.waiting(job)
         else:
-            _working(job)
+            job_state.working(job)
         _stop(job)
         if job.n_steps:
             curve(job)
-
-
-def _waiting(job: Job) -> None:
-    ahead = storage.jobs.ahead(cached.database(), job.id)
-    if ahead:
-        st.info(
-            _n(
-                "Waiting in the queue: {count} training is ahead of yours.",
-                "Waiting in the queue: {count} trainings are ahead of yours.",
-                ahead,
-            )
-        )
-    else:
-        st.info(_("Starting. The first training after the start of the program takes a few seconds longer."))
-
-
-def _working(job: Job) -> None:
-    st.markdown(f"**{_stage(job)}**")
-    if job.total:
-        st.progress(min(1.0, job.done / job.total), text=_amount(job))
-    elapsed_s = (datetime.now(UTC) - (job.started_at or job.created_at)).total_seconds()
-    st.caption(
-        _(
-            "Running for {elapsed} on {device}",
-            elapsed=translator().duration(elapsed_s),
-            device=safe(device(job.used_device or job.device)),
-        )
-    )
-
-
-def _stage(job: Job) -> str:
-    return {
-        "sample": _("Making the sample photos"),
-        "load": _("Loading the model"),
-        "features": _("Reading the photos"),
-        "lambda": _("Choosing how far the model may move (λ)"),
-        "fit": _("Fine-tuning"),
-        "measure_kept": _("Measuring what was kept"),
-        "cross_validation": _("Measuring by cross-validation"),
-        "save": _("Saving"),
-    }.get(job.stage, _("Preparing"))
-
-
-def _amount(job: Job) -> str:
-    parts = [_("{done} of {total}", done=number(job.done), total=number(job.total))]
-    if job.per_second > 0 and job.stage in ("features", "sample"):
-        parts.append(_("{rate} photos per second", rate=number(round(job.per_second, 1))))
-    if job.left_s is not None:
-        parts.append(_("{time} left", time=translator().duration(job.left_s)))
-    return " · ".join(parts)
 
 
 def _stop(job: Job) -> None:

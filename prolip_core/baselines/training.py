@@ -83,7 +83,7 @@ def _optimiser(parameters: Sequence[torch.Tensor], recipe: Recipe) -> torch.opti
             list(parameters), recipe.learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay
         )
     kind = torch.optim.Adam if recipe.optimiser == "adam" else torch.optim.AdamW
-    return kind(list(parameters), recipe.learning_rate, eps=recipe.eps, weight_decay=recipe.weight_decay)
+    return kind(list(parameters), recipe.learning_rate, eps=recipe.eps, weight_decay=recipe.weight_decay, fused=True)
 
 
 def balanced_cross_entropy(logits_BC: torch.Tensor, labels_B: torch.Tensor, weights_B: torch.Tensor) -> torch.Tensor:

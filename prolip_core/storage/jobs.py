@@ -19,6 +19,8 @@ from prolip_core.storage.schema import JobTable, StepTable, WorkerTable
 from prolip_core.types import Step
 
 SERVER = "server"
+TRAININGS: tuple[JobKind, ...] = ("train", "sample")
+STUDY: JobKind = "study"
 MAX_STEPS = 2000
 """So many points of the curve of a finished job are kept at most: `thin`."""
 
@@ -92,6 +94,29 @@ def latest(db: Database, project_id: str) -> Job | None:
     return _newest(db, project_id, live_only=False)
 
 
+def live_studies(db: Database, project_id: str) -> tuple[Job, ...]:
+    """The project's waiting and running studies, the oldest first."""
+    with db.read() as session:
+        rows = session.scalars(
+            select(JobTable)
+            .where(JobTable.project_id == project_id, JobTable.kind == STUDY, JobTable.state.in_(LIVE_STATES))
+            .order_by(JobTable.created_at, JobTable.id)
+        ).all()
+        return tuple(_job(row) for row in rows)
+
+
+def latest_study(db: Database, project_id: str, key: str) -> Job | None:
+    """The newest study of this key (`studies.key_of`), whatever became of it."""
+    with db.read() as session:
+        row = session.scalar(
+            select(JobTable)
+            .where(JobTable.project_id == project_id, JobTable.kind == STUDY, JobTable.key == key)
+            .order_by(JobTable.created_at.desc(), JobTable.id)
+            .limit(1)
+        )
+        return None if row is None else _job(row)
+
+
 def find_done(db: Database, kind: JobKind, key: str) -> Job | None:
     """The newest finished job of this kind and key, whose result can be used again."""
     with db.read() as session:
@@ -105,7 +130,7 @@ def find_done(db: Database, kind: JobKind, key: str) -> Job | None:
 
 
 def ahead(db: Database, job_id: str) -> int:
-    """How many trainings (and samples), of all projects, come before this one at the same worker; 0 once it runs."""
+    """How many trainings, samples and studies, of all projects, come before this one at the same worker; 0 once it runs."""
     with db.read() as session:
         row = session.get(JobTable, job_id)
         if row is None or row.state != "queued":
@@ -116,7 +141,7 @@ def ahead(db: Database, job_id: str) -> int:
                 .select_from(JobTable)
                 .where(
                     JobTable.device.in_(_served_with(session, row.device)),
-                    JobTable.kind.in_(("train", "sample")),
+                    JobTable.kind.in_((*TRAININGS, STUDY)),
                     JobTable.state.in_(LIVE_STATES),
                     (JobTable.created_at < row.created_at)
                     | ((JobTable.created_at == row.created_at) & (JobTable.id < row.id)),
@@ -271,7 +296,8 @@ def finish(
     result: Mapping[str, Any] | None = None,
     error: Mapping[str, Any] | None = None,
 ) -> None:
-    """Ends a live job; one that has ended already stays as it is. A training that went well ends in `runs.add`."""
+    """Ends a live job; one that has ended already stays as it is. What went well of a training
+    ends in `runs.add`, of a study in `studies.add`."""
     with db.write() as session:
         row = session.get(JobTable, job_id)
         if row is None or row.state not in LIVE_STATES:
@@ -355,7 +381,7 @@ def server_seen(db: Database) -> datetime | None:
 
 def _newest(db: Database, project_id: str, *, live_only: bool) -> Job | None:
     with db.read() as session:
-        query = select(JobTable).where(JobTable.project_id == project_id, JobTable.kind.in_(("train", "sample")))
+        query = select(JobTable).where(JobTable.project_id == project_id, JobTable.kind.in_(TRAININGS))
         if live_only:
             query = query.where(JobTable.state.in_(LIVE_STATES))
         row = session.scalar(query.order_by(JobTable.created_at.desc(), JobTable.id).limit(1))

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from prolip_core.types import ClassSpec, DuplicateFile, ImageRecord, Prediction, Quality
 
 Role = Literal["train", "test"]
-JobKind = Literal["train", "sample", "similarity"]
+JobKind = Literal["train", "sample", "similarity", "study"]
 JobState = Literal["queued", "running", "done", "failed", "stopped"]
 LIVE_STATES: tuple[JobState, ...] = ("queued", "running")
 
@@ -109,6 +109,29 @@ class RunRecord:
     @property
     def class_names(self) -> tuple[str, ...]:
         return tuple(self.result["class_names"])
+
+
+@dataclass(frozen=True)
+class StudySummary:
+    """A finished study without its result. `run_id`: of the run that it is about, None for one of the project's photos;
+    `settings`: what was asked for; `fingerprint`: of the data it was made from, as that of a run."""
+
+    id: str
+    project_id: str
+    run_id: str | None
+    job_id: str | None
+    kind: str
+    settings: Mapping[str, Any]
+    fingerprint: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class StudyRecord:
+    """A finished study, whole. `result` is what docs/result-format.md says of its kind."""
+
+    summary: StudySummary
+    result: Mapping[str, Any] = field(repr=False)
 
 
 @dataclass(frozen=True)

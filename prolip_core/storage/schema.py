@@ -106,6 +106,22 @@ class RunTable(Base):
     answers: Mapped[dict[str, Any]] = deferred(mapped_column(JSON))
 
 
+class StudyTable(Base):
+    """A finished study (`prolip_core.studies`) of a project's photos, or of one of its runs."""
+
+    __tablename__ = "study"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    project_id: Mapped[str] = mapped_column(ForeignKey("project.id", ondelete="CASCADE"), index=True)
+    run_id: Mapped[str | None] = mapped_column(ForeignKey("run.id", ondelete="CASCADE"), index=True)
+    job_id: Mapped[str | None] = mapped_column(String(32))
+    kind: Mapped[str] = mapped_column(String(32))
+    settings: Mapped[dict[str, Any]]
+    fingerprint: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+    # Large, and needed only where the study is looked at.
+    result: Mapped[dict[str, Any]] = deferred(mapped_column(JSON, nullable=False))
+
+
 class JobTable(Base):
     __tablename__ = "job"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)

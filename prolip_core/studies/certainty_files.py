@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from prolip_core import certainty
@@ -47,7 +48,7 @@ def own_keys(study: CertaintyStudy) -> dict[str, Any]:
             "cross": _sets(study.cross_sets),
             "single": _sets(study.sets),
         },
-        "foreign": None if study.elsewhere is None else _foreign(study.elsewhere),
+        "foreign": None if study.elsewhere is None else _foreign(study.elsewhere, study.material.class_names),
     }
 
 
@@ -96,7 +97,7 @@ def _sets(sets: Sets) -> dict[str, Any]:
     }
 
 
-def _foreign(elsewhere: Elsewhere) -> dict[str, Any]:
+def _foreign(elsewhere: Elsewhere, class_names: Sequence[str]) -> dict[str, Any]:
     return {
         "count": elsewhere.turned_away.total,
         "turned_away": elsewhere.turned_away.count,
@@ -106,6 +107,12 @@ def _foreign(elsewhere: Elsewhere) -> dict[str, Any]:
         "confidence_auroc": elsewhere.confidence_auroc,
         "cosine_auroc": elsewhere.cosine_auroc,
         "energy_auroc": elsewhere.energy_auroc,
+        "photos": [
+            {"id": image_id, "answer": class_names[answer], "confidence": confidence}
+            for image_id, answer, confidence in zip(
+                elsewhere.image_ids, elsewhere.answers, elsewhere.confidences, strict=True
+            )
+        ],
         "dropped_files": list(elsewhere.dropped),
         "rejected_files": [{"photo": file.filename, "reason": file.reason} for file in elsewhere.rejected],
     }

@@ -20,7 +20,7 @@ from prolip_core.certainty import Bin, Outcome, RiskCoverage, Share, Suggestion
 from prolip_core.errors import Cancelled, ConfigError, DatasetError
 from prolip_core.objective import Support
 from prolip_core.studies.material import Material, OnProgress, Report, choose_shots, draws, one_thread
-from prolip_core.types import Progress, Projector, RejectedFile
+from prolip_core.types import ImageRecord, ImageSource, Progress, Projector, RejectedFile
 
 LIMIT = 0.05
 COVERAGE = 0.95
@@ -32,6 +32,7 @@ class Foreign:
     """Photos of something else, as features, and the files that were left out."""
 
     pre_FP: torch.Tensor
+    image_ids: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
     rejected: tuple[RejectedFile, ...] = ()
 
@@ -71,7 +72,8 @@ class Sets:
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """Photos of something else. turned_away: by the suggested threshold; areas: AUROC against the test photos, per score."""
+    """Photos of something else. turned_away: by the suggested threshold; areas: AUROC against the test photos, per score;
+    answers and confidences: photo by photo, after the temperature."""
 
     count: int
     turned_away: Share
@@ -79,6 +81,9 @@ class Elsewhere:
     confidence_auroc: float
     cosine_auroc: float
     energy_auroc: float
+    image_ids: tuple[str, ...]
+    answers: tuple[int, ...]
+    confidences: tuple[float, ...]
     dropped: tuple[str, ...]
     rejected: tuple[RejectedFile, ...]
 
@@ -145,22 +150,48 @@ def read_foreign(
             raise Cancelled("Stopped; nothing was saved.")
 
     result, paths = image_files.import_files(image_files.photos_at(folder), display_root=folder, on_progress=report)
-    known = [image.record for image in (*material.split.support, *material.split.query)]
-    numbers = duplicates.groups([*known, *result.accepted])
-    taken = set(numbers[: len(known)])
-    own = dict(zip(result.accepted, numbers[len(known) :], strict=True))
-    kept = [record.image_id for record, number in own.items() if number not in taken]
-    if not kept:
+    foreign = foreign_of(
+        result.accepted,
+        image_files.FolderSource(paths),
+        material,
+        backbone,
+        rejected=result.rejected,
+        cache_folder=cache_folder,
+        on_progress=on_progress,
+    )
+    if foreign is None:
         raise DatasetError(
             "No photo of the folder of other things, {folder}, can be used.",
             remedy="Choose a folder of photos that show none of the classes.",
             folder=folder,
         )
-    batch = features.extract(
-        backbone, image_files.FolderSource(paths), kept, cache_folder=cache_folder, on_progress=on_progress
-    )
+    return foreign
+
+
+def foreign_of(
+    records: Sequence[ImageRecord],
+    source: ImageSource,
+    material: Material,
+    backbone: Backbone,
+    *,
+    rejected: tuple[RejectedFile, ...] = (),
+    cache_folder: Path | None = None,
+    on_progress: OnProgress | None = None,
+) -> Foreign | None:
+    """Checked photos, read by the model; what is (nearly) a photo of the set itself is left out. None where none is left.
+
+    Raises Cancelled.
+    """
+    known = [image.record for image in (*material.split.support, *material.split.query)]
+    numbers = duplicates.groups([*known, *records])
+    taken = set(numbers[: len(known)])
+    own = dict(zip(records, numbers[len(known) :], strict=True))
+    kept = [record.image_id for record, number in own.items() if number not in taken]
+    if not kept:
+        return None
+    batch = features.extract(backbone, source, kept, cache_folder=cache_folder, on_progress=on_progress)
     dropped = tuple(record.filename for record, number in own.items() if number in taken)
-    return Foreign(batch.pre_VNP[0], dropped, result.rejected)
+    return Foreign(batch.pre_VNP[0], tuple(kept), dropped, rejected)
 
 
 def run(
@@ -309,6 +340,9 @@ def _elsewhere(
         confidence_auroc=certainty.auroc(confidence_M, confidence_F),
         cosine_auroc=certainty.auroc(logits_MC.max(axis=1), logits_FC.max(axis=1)),  # the scale changes no order
         energy_auroc=certainty.auroc(certainty.energy(logits_MC), certainty.energy(logits_FC)),
+        image_ids=foreign.image_ids,
+        answers=tuple(logits_FC.argmax(axis=1).tolist()),
+        confidences=tuple(confidence_F.tolist()),
         dropped=foreign.dropped,
         rejected=foreign.rejected,
     )

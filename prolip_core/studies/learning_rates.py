@@ -44,12 +44,14 @@ class Cell:
 
 @dataclass(frozen=True)
 class LearningRateStudy:
-    """`cells` row by row: for every λ the learning rates, then the exact solver (λ > 0 only). `zero_shot`: CLIP as it is."""
+    """`cells` row by row: for every λ the learning rates, then the exact solver (λ > 0 only). `zero_shot`: CLIP as it is;
+    `epochs`: of Adam."""
 
     material: Material
     shots: int
     draws: int
     planned_draws: int
+    epochs: int
     zero_shot: float
     cells: tuple[Cell, ...]
     seconds: float
@@ -95,6 +97,7 @@ def run(
         shots=shots,
         draws=len(whole),
         planned_draws=len(planned),
+        epochs=epochs,
         zero_shot=_measure(material, material.projector),
         cells=tuple(cells),
         seconds=time.perf_counter() - start,

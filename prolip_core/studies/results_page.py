@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from prolip_core.errors import ConfigError, ProLIPError
-from prolip_core.studies import kinds, study_files, study_text
+from prolip_core.studies import names, study_files, study_text
 
 INTRODUCTION = """# Results
 
@@ -45,7 +45,7 @@ LIMITS = """## What these figures do not say
 """
 
 
-DRAWN = (kinds.METHODS, kinds.LEARNING_RATES)
+DRAWN = (names.METHODS, names.LEARNING_RATES)
 """The kinds of study that the page has tables for; any other is refused."""
 
 PAPER_RATES = (1e-5, 1e-2)
@@ -83,7 +83,7 @@ def page(results: Iterable[tuple[str, Mapping[str, Any]]]) -> str:
 
 
 def _section(name: str, result: Mapping[str, Any]) -> str:
-    of_methods = result["study"] == kinds.METHODS
+    of_methods = result["study"] == names.METHODS
     title = f"{name}: methods" if of_methods else f"{name}: learning rates"
     command = result["study"].replace("_", "-")
     lines = [

@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.conftest import REPOSITORY
 
-STEPS = ("projects", "classes", "photos", "train", "compare")
+STEPS = ("projects", "classes", "photos", "train", "compare", "evidence")
 PATIENCE_MS = 60_000
 
 

@@ -276,7 +276,7 @@ def test_the_queue_is_visible_and_stop_works(new_tab: NewTab) -> None:
     other = new_tab("en-US")
     other.open()
     other.click("try_sample")
-    other.see("1 training is ahead of yours")
+    other.see("1 piece of work is ahead of yours")
 
     tab.page.get_by_role("button", name="Stop", exact=True).click()
     tab.see("You stopped this training early.")

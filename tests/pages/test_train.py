@@ -174,7 +174,7 @@ def test_the_place_in_the_queue_is_told(db: Database, open_page: OpenPage) -> No
     other, project = ready(db), make_project(db, "second", classes=("Nut", "Bolt"))
     running(db, other)
     storage.jobs.enqueue(db, project.id, "train", {"spec": spec.as_dict(PilotSpec())})
-    assert "Waiting in the queue: 1 training is ahead of yours." in shown(open_page(PAGE, project))
+    assert "Waiting in the queue: 1 piece of work is ahead of yours." in shown(open_page(PAGE, project))
 
 
 def test_a_failure_is_told_with_its_remedy_in_japanese(db: Database, open_page: OpenPage) -> None:

@@ -1,0 +1,73 @@
+"""Step 5, for those who want to know more: questions that one accuracy does not answer, each computed when it is asked."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.ui import cached, components, evidence_parts, evidence_study, guards, session
+from pages.ui.evidence_parts import Part
+from pages.ui.text import _, _n, number
+from prolip_core import storage
+from prolip_core.storage.records import Project
+
+guards.require_app()
+project = guards.require_project()
+
+
+def show(project: Project) -> None:
+    components.page_head(
+        _("Evidence"),
+        _(
+            "Questions that one number does not answer. Each is computed when you ask it, and kept. Test photos only measure: "
+            "they never teach and never choose."
+        ),
+    )
+    parts = {part.key: part for part in evidence_parts.parts()}
+    _everything(project, tuple(parts.values()))
+    asked = session.view()
+    chosen = st.segmented_control(
+        _("Question"),
+        list(parts),
+        default=asked if asked in parts else next(iter(parts)),
+        required=True,
+        wrap=True,
+        format_func=lambda key: parts[key].title,
+        key="evidence_part",
+        label_visibility="collapsed",
+    )
+    if chosen != asked:
+        session.set_view(chosen)
+    part = parts[chosen]
+    st.subheader(part.title, anchor=False)
+    st.markdown(part.question)
+    with guards.told():
+        part.show(project)
+
+
+def _everything(project: Project, parts: tuple[Part, ...]) -> None:
+    """One click for all that can be computed and is missing or out of date."""
+    asks = [ask for part in parts for ask in part.asks(project)]
+    possible = [ask for ask in asks if evidence_study.why_not(project, ask) is None]
+    missing = [ask for ask in possible if not evidence_study.is_up_to_date(project, ask)]
+    live = len(storage.jobs.live_studies(cached.database(), project.id))
+    left, right = st.columns([2, 5], vertical_alignment="center")
+    if left.button(
+        _("Compute everything"), key="compute_everything", disabled=not missing or live > 0, width="stretch"
+    ):
+        for ask in missing:
+            evidence_study.start(project, ask)
+        st.rerun()
+    if live:
+        right.caption(_n("{count} computation is under way.", "{count} computations are under way.", live))
+    else:
+        right.caption(
+            _(
+                "{done} of {total} computations are up to date.",
+                done=number(len(possible) - len(missing)),
+                total=number(len(asks)),
+            )
+        )
+
+
+with guards.told():
+    show(project)

@@ -1,0 +1,281 @@
+"""When is it not sure? One slider with what it means for 1,000 parts, and what its confidence is worth."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from pages.ui import cached, evidence_photos, evidence_study, guards, photo_grid, session
+from pages.ui.evidence_study import Ask
+from pages.ui.photo_grid import Tile
+from pages.ui.text import _, _n, number, percent, right_of, short
+from prolip_core import storage, study_charts
+from prolip_core.charts import Chart
+from prolip_core.storage.records import Project, StudyRecord
+from prolip_core.studies.names import CERTAINTY
+from prolip_core.study_charts import Bin, ReliabilityTexts
+
+PARTS = 1000
+SHOWN_FOREIGN = 24
+Result = Mapping[str, Any]
+
+
+def asks(project: Project) -> tuple[Ask, ...]:
+    """One study; photos of something else that were dropped before come along as long as they are there."""
+    found = storage.studies.latest(cached.database(), project.id, CERTAINTY)
+    foreign = [] if found is None else evidence_photos.still_there(found.settings.get("foreign", ()))
+    return (_ask(foreign),)
+
+
+def _ask(foreign: evidence_photos.Photos) -> Ask:
+    return Ask(CERTAINTY, {"foreign": list(foreign)} if foreign else {})
+
+
+def show(project: Project) -> None:
+    """The part below its title."""
+    ask = asks(project)[0]
+    record = evidence_study.show(project, ask)
+    if record is None:
+        return
+    result = record.result
+    right = round(result["accuracy"] * result["query_count"])
+    st.markdown(
+        _(
+            "Answering everything alone: {figure}.",
+            figure=right_of(right, result["query_count"], *result["accuracy_interval"]),
+        )
+    )
+    _ask_a_person(record.summary.id, result)
+    _sets(result)
+    _calibration(record)
+    _foreign(project, record)
+
+
+@guards.fragment()
+def _ask_a_person(study_id: str, result: Result) -> None:
+    """The slider; nothing is computed anew, so it answers at once."""
+    st.markdown(f"#### {_('Not sure? Ask a person')}")
+    threshold = st.slider(
+        _("How sure it must be to answer alone, in %"),
+        0,
+        99,
+        _suggested(result),
+        key=f"threshold_{study_id}",
+        help=_("The confidence after correction, at least this high. All other photos go to a person."),
+    )
+    one = result["thresholds"][threshold]
+    st.markdown(_("Of **1,000** parts:"))
+    columns = st.columns(3)
+    for column, key, words in (
+        (columns[0], "answered", _("are answered alone")),
+        (columns[1], "wrong", _("of these are answered wrongly")),
+        (columns[2], "to_person", _("go to a person")),
+    ):
+        low, high = (number(round(PARTS * end)) for end in one[f"{key}_interval"])
+        with column.container(border=True, height="stretch"):
+            st.markdown(f"## {number(round(PARTS * one[key] / result['query_count']))}")
+            st.markdown(f"{words}  \n" + _("likely {low}–{high}", low=low, high=high))
+    st.caption(
+        _(
+            "Seen on the test photos: {answered} of {count} answered alone, {wrong} of them wrongly.",
+            answered=number(one["answered"]),
+            count=number(result["query_count"]),
+            wrong=number(one["wrong"]),
+        ),
+        help=_("The ranges are Wilson's 95% intervals of the shares of all test photos."),
+    )
+    st.markdown(_suggestion(result))
+    drawn, data = cached.chart(("risk", study_id, str(threshold), session.language()), lambda: _risk_chart(result, one))
+    st.vega_lite_chart(data, drawn, width="stretch", key="risk_chart", theme=None)
+
+
+def _suggested(result: Result) -> int:
+    threshold = result["suggestion"]["threshold"]
+    return 99 if threshold is None else min(99, math.ceil(100 * threshold))
+
+
+def _suggestion(result: Result) -> str:
+    suggestion = result["suggestion"]
+    limit = percent(result["limit"])
+    if suggestion["threshold"] is None:
+        return _(
+            "At no setting are at most {limit} of the answers wrong: everything should go to a person.", limit=limit
+        )
+    found = {
+        "threshold": percent(suggestion["threshold"], 1),
+        "limit": limit,
+        "wrong": number(suggestion["support_wrong"]),
+        "answered": number(suggestion["support_answered"]),
+        "bound": percent(suggestion["upper_bound"]),
+    }
+    if suggestion["assured"]:
+        return _(
+            "Suggested: {threshold}. Chosen on the training photos, so that at most {limit} of the answers are wrong: {wrong} of "
+            "{answered} were, which makes {bound} at the most.",
+            **found,
+        )
+    return _(
+        "Suggested: {threshold}, but at most {limit} wrong answers is **not assured**: on the training photos {wrong} of "
+        "{answered} were wrong, which may mean up to {bound}. To be sure it takes {least} answers without a mistake.",
+        least=number(suggestion["least_answers"]),
+        **found,
+    )
+
+
+def _risk_chart(result: Result, one: Mapping[str, Any]) -> Chart:
+    curve = result["risk_coverage"]
+    chosen = None if one["error"] is None else (one["answered"] / result["query_count"], one["error"])
+    texts = (_("Share that it answers alone"), _("Wrong among these"))
+    return study_charts.risk_coverage(curve["coverage"], curve["risk"], chosen, texts)
+
+
+def _sets(result: Result) -> None:
+    """Conformal sets in words."""
+    sets, total = result["sets"]["cross"], result["query_count"]
+    st.markdown(
+        f"#### {_('It is one of these few')}",
+        help=_("Conformal prediction sets by cross-validation+, chosen on the training photos alone."),
+    )
+    low, high = sets["coverage_interval"]
+    lines = [
+        _(
+            "Instead of one answer it can name the few classes that hold the right one {coverage} of the time: {mean} on "
+            "average.",
+            coverage=percent(result["coverage"]),
+            mean=number(round(sets["mean_size"], 1)),
+        ),
+        _(
+            "Test photos whose right class was among them: {figure}.",
+            figure=_share(sets["covered"], total, (low, high)),
+        ),
+        _(
+            "Promised in any case: {share}, as long as new photos are of the same kind and mixture.",
+            share=percent(result["sets"]["guaranteed_coverage"]),
+        ),
+    ]
+    if high < result["coverage"]:
+        lines.append(
+            _(
+                "That is less often than wanted: there were few photos to learn from, or the test photos are of another kind."
+            )
+        )
+    st.markdown("\n".join(f"- {line}" for line in lines))
+    rows = [
+        {
+            _("Classes named"): number(size),
+            _("Test photos"): number(count),
+            _("Of 1,000 parts"): number(round(PARTS * count / total)),
+        }
+        for size, count in enumerate(sets["sizes"])
+        if count
+    ]
+    st.dataframe(rows, hide_index=True, width="content", key="sets_table")
+
+
+def _calibration(record: StudyRecord) -> None:
+    result = record.result
+    st.markdown(f"#### {_('Is it right as often as it says?')}")
+    drawn, data = cached.chart(("reliability", record.summary.id, session.language()), lambda: _reliability(result))
+    st.vega_lite_chart(data, drawn, width="stretch", key="reliability_chart", theme=None)
+    before, after = (result["calibration"][when]["error"] for when in ("before", "after"))
+    st.caption(
+        _(
+            "What it says and how often it is right differ by {before} points on average as trained, and by {after} points with "
+            "the correction that is used here. Large dots stand for many photos, bars for the likely range (95%).",
+            before=number(round(100 * before, 1)),
+            after=number(round(100 * after, 1)),
+        ),
+        help=_(
+            "Expected calibration error in ten bins. The correction is one number, a temperature of {temperature}, chosen on "
+            "the training photos by cross-validation.",
+            temperature=number(round(result["temperature"], 2)),
+        ),
+    )
+
+
+def _reliability(result: Result) -> Chart:
+    bins = [
+        Bin(one["confidence"], one["accuracy"], low, high, one["count"])
+        for one in result["calibration"]["after"]["bins"]
+        for low, high in (one["accuracy_interval"],)
+        if one["count"]
+    ]
+    texts = ReliabilityTexts(
+        confidence=_("How sure it says it is"),
+        right=_("How often it was right"),
+        count=_("Test photos"),
+        perfect=_("Right as often as it says"),
+    )
+    return study_charts.reliability(bins, texts)
+
+
+def _foreign(project: Project, record: StudyRecord) -> None:
+    """Photos of something else: dropped here, answered with the whole study once more."""
+    st.markdown(f"#### {_('Photos of something else')}")
+    st.markdown(_("Does it notice that a photo shows none of the classes? Drop some photos of other things to see."))
+    job = storage.jobs.latest_study(cached.database(), project.id, CERTAINTY)
+    if job is None or not job.is_live:
+        arrived = evidence_photos.drop(f"foreign_{project.id}", _("Photos that show none of your classes"))
+        if arrived:
+            evidence_study.start(project, _ask(arrived))
+            st.rerun()
+    found = record.result["foreign"]
+    if found is None:
+        if record.summary.settings.get("foreign"):
+            st.warning(_("All of these photos are the same as photos of your classes, or near-copies of them."))
+        return
+    st.markdown(
+        _n(
+            "{count} photo of something else, at the suggested setting:",
+            "{count} photos of something else, at the suggested setting:",
+            found["count"],
+        )
+        + "\n- "
+        + _(
+            "turned away, to a person: {figure}",
+            figure=_share(found["turned_away"], found["count"], found["turned_away_interval"]),
+        )
+        + "\n- "
+        + _(
+            "test photos of your classes that go to a person with it: {figure}",
+            figure=_share(found["test_turned_away"], record.result["query_count"], found["test_turned_away_interval"]),
+        )
+    )
+    if found["dropped_files"]:
+        st.caption(
+            _n(
+                "{count} more was left out: it is the same as a photo of your classes, or a near-copy.",
+                "{count} more were left out: they are the same as photos of your classes, or near-copies.",
+                len(found["dropped_files"]),
+            )
+        )
+    threshold = record.result["suggestion"]["threshold"]
+    names = {photo["image_id"]: photo["filename"] for photo in record.summary.settings.get("foreign", ())}
+    photo_grid.look(
+        [
+            Tile(place, one["id"], names.get(one["id"], ""), _words(one, threshold))
+            for place, one in enumerate(sorted(found["photos"], key=lambda one: -one["confidence"])[:SHOWN_FOREIGN])
+        ],
+        key="foreign_photos",
+    )
+
+
+def _words(one: Mapping[str, Any], threshold: float | None) -> list[photo_grid.Word]:
+    is_away = threshold is None or one["confidence"] < threshold
+    return [
+        (_("{name} ({share} sure)", name=short(one["answer"], 30), share=percent(one["confidence"])), ""),
+        (_("to a person"), "blue") if is_away else (_("taken for it"), "orange"),
+    ]
+
+
+def _share(count: int, total: int, interval: Sequence[float]) -> str:
+    return _(
+        "{count} of {total} (likely {low}–{high})",
+        count=number(count),
+        total=number(total),
+        low=percent(interval[0]),
+        high=percent(interval[1]),
+    )

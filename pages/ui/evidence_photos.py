@@ -1,0 +1,62 @@
+"""Photos that are dropped to be answered and not to belong to any class: checked as all others, kept for a while only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import streamlit as st
+
+from pages.ui import _compat, cached, session
+from pages.ui.text import _, _n, error, safe
+from prolip_core import uploads
+from prolip_core.errors import ProLIPError
+from prolip_core.types import RejectedFile
+from prolip_core.uploads import UploadFile
+
+Photos = Sequence[Mapping[str, Any]]
+"""Records of photos as `asdict` gives them: what a study's settings can hold."""
+
+
+def drop(name: str, label: str) -> Photos:
+    """A zone to drop photos on; gives what has just arrived and passed the checks, once. What did not pass is told."""
+    files = st.file_uploader(label, accept_multiple_files=True, key=f"{name}_{session.round_of(name)}")
+    st.caption(_("They belong to no class, teach nothing, and are cleared away after an hour."))
+    found: list[Mapping[str, Any]] = []
+    if files:
+        session.next_round(name)
+        rejected: list[RejectedFile] = []
+        try:
+            given = [UploadFile(file.name, file.getvalue()) for file in files]
+            for one in uploads.check(given, cached.photo_store(), cached.thumbnail_store()):
+                if one.photo is not None:
+                    found.append(asdict(one.photo.photo.record))
+                if one.rejected is not None:
+                    rejected.append(one.rejected)
+        finally:
+            _compat.forget_uploads(files)
+        session.put(_key(name), rejected)
+    _tell(session.get(_key(name), []))
+    # The very same photo twice says nothing new.
+    return list({photo["image_id"]: photo for photo in found}.values())
+
+
+def still_there(photos: Photos) -> Photos:
+    """Those that are not cleared away yet."""
+    return [photo for photo in photos if photo["image_id"] in cached.photo_store()]
+
+
+def _key(name: str) -> str:
+    return f"{name}_rejected"
+
+
+def _tell(rejected: Sequence[RejectedFile]) -> None:
+    if not rejected:
+        return
+    lines = [_n("**{count}** file was not taken:", "**{count}** files were not taken:", len(rejected))]
+    for one in rejected:
+        problem: ProLIPError = one.error
+        reason, remedy = error(problem)
+        lines.append(f"- {safe(one.filename)}: {reason} {remedy}")
+    st.warning("\n".join(lines))
