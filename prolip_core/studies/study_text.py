@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from prolip_core.report_text import plain
-from prolip_core.studies import certainty_text, curve_advice
+from prolip_core.studies import certainty_text, conditions_text, curve_advice
 from prolip_core.studies.certainty_text import Block
-from prolip_core.studies.kinds import CERTAINTY, CURVE, METHODS, NEW_CLASSES
+from prolip_core.studies.kinds import CERTAINTY, CONDITIONS, CURVE, METHODS, NEW_CLASSES
 
 WIDTH = 130
 
@@ -38,6 +38,8 @@ def write(result: Mapping[str, Any], path: Path, stream: TextIO) -> None:
 def _blocks(result: Mapping[str, Any]) -> list[Block]:
     if result["study"] == CERTAINTY:
         return certainty_text.blocks(result)
+    if result["study"] in CONDITIONS:
+        return conditions_text.blocks(result)
     return [table(result), *remarks(result)]
 
 
@@ -45,6 +47,8 @@ def facts(result: Mapping[str, Any]) -> list[str]:
     """What was measured on what, in sentences."""
     if result["study"] == CERTAINTY:
         measured = _answered_once(result)
+    elif result["study"] in CONDITIONS:
+        measured = conditions_text.facts(result)
     elif result["study"] in (CURVE, NEW_CLASSES):
         measured = _facts_of_new(result)
     else:
