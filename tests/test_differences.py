@@ -69,10 +69,10 @@ def test_swapping_the_methods_mirrors_the_interval() -> None:
 def test_intervals_hold_the_truth_as_often_as_they_promise() -> None:
     """Answers of two methods on 80 photos that share much; and of one method on 50 and 70 photos."""
     random = np.random.default_rng(0)
-    tables = random.multinomial(80, [0.6, 0.05, 0.2, 0.15], size=800)
+    tables = random.multinomial(80, [0.6, 0.05, 0.2, 0.15], size=300)
     held = [low <= 0.15 <= high for low, high in (Paired(*row).interval for row in tables.tolist())]
     assert 0.93 <= np.mean(held) <= 0.98
-    first, second = random.binomial(50, 0.8, 800), random.binomial(70, 0.7, 800)
+    first, second = random.binomial(50, 0.8, 300), random.binomial(70, 0.7, 300)
     pairs = zip(first.tolist(), second.tolist(), strict=True)
     ranges = [differences.unpaired_interval((a, 50), (b, 70)) for a, b in pairs]
     assert 0.93 <= np.mean([low <= -0.1 <= high for low, high in ranges]) <= 0.98

@@ -18,6 +18,7 @@ from prolip_core.distortions import AMOUNTS, KINDS, SEVERITIES, Distortion
 from prolip_core.errors import ConfigError
 from tests import image_factory
 from tests.fakes import tiny_backbone
+from tests.test_docs import document, section, table
 from tests.test_features import Photos
 
 PHOTO = image_factory.photo(1, 96, 64)
@@ -178,3 +179,8 @@ def test_the_cache_tells_distortions_apart(tmp_path: Path, monkeypatch: pytest.M
     assert photos.reads == [] and torch.equal(first.pre_VNP, again.pre_VNP)
     plain = features.extract(backbone, photos, photos.ids, cache_folder=tmp_path)
     assert photos.reads and not torch.allclose(plain.pre_VNP, first.pre_VNP)
+
+
+def test_the_documented_amounts_are_those_of_the_code() -> None:
+    rows = table(section(document("method.md"), "Another camera, another day"))
+    assert {row[0]: tuple(map(float, row[1:6])) for row in rows} == AMOUNTS
