@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from prolip_core import config, job_work, pilot, spec, storage
+from prolip_core import condition_work, config, job_work, pilot, spec, storage
 from prolip_core.backbones import Backbone
 from prolip_core.dataset import PhotoSet
 from prolip_core.job_control import JobControl
@@ -19,6 +19,7 @@ from prolip_core.spec import PilotSpec
 from prolip_core.storage import Database
 from prolip_core.storage.records import Job
 from prolip_core.studies import kinds, material, study_files
+from prolip_core.studies.condition_words import SECOND_TEST, STRESS, TEST_TIME, TRANSFER
 from prolip_core.studies.kinds import CURVE, LEARNING_RATES, METHODS, NEEDS_NO_TEST, NEW_CLASSES, Request
 from prolip_core.studies.material import Material
 
@@ -113,5 +114,9 @@ KINDS: Mapping[str, Callable[[Work], Mapping[str, Any]]] = {
     METHODS: _drawn,
     LEARNING_RATES: _drawn,
     NEW_CLASSES: _drawn,
+    STRESS: condition_work.distorted,
+    SECOND_TEST: condition_work.second_set,
+    TRANSFER: condition_work.carried_over,
+    TEST_TIME: condition_work.photo_by_photo,
 }
 """Kind of study → what is done for it; gives the content of its result.json and whatever else the page shows."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from pages.ui import evidence_curve
+from pages.ui import evidence_conditions, evidence_curve
 from pages.ui.evidence_study import Ask
 from pages.ui.text import _
 from prolip_core.storage.records import Project
@@ -32,5 +32,12 @@ def parts() -> tuple[Part, ...]:
             _("Will more photos of each class make it better, and how many?"),
             evidence_curve.show,
             evidence_curve.asks,
+        ),
+        Part(
+            "conditions",
+            _("Other camera, other day?"),
+            _("Does it hold when photos get worse, come from elsewhere, or are taken on another day?"),
+            evidence_conditions.show,
+            evidence_conditions.asks,
         ),
     )

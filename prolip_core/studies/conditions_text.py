@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from prolip_core.studies import stress
 from prolip_core.studies.certainty_text import Block, Result, Row
-from prolip_core.studies.measuring import NAMES
-from prolip_core.studies.transfer import FOREIGN
+from prolip_core.studies.condition_words import NAMES, TITLES, amount_text
 
 Shown = Mapping[str, Any]
 
@@ -39,14 +37,14 @@ def _stress(result: Result) -> list[Block]:
         kind, method = curve["kind"], curve["method"]
         rows.append(
             (
-                str(stress.TITLES[kind]),
+                str(TITLES[kind]),
                 _name(method),
                 _percent(clean[method]),
                 *map(_percent, curve["points"]),
                 "–" if curve["breaks_at"] is None else f"severity {curve['breaks_at']}",
             )
         )
-        row = (str(stress.TITLES[kind]), *(str(stress.amount_text(kind, one["amount"])) for one in curve["points"]))
+        row = (str(TITLES[kind]), *(str(amount_text(kind, one["amount"])) for one in curve["points"]))
         if row not in amounts:
             amounts.append(row)
     missing = [kind for kind in result["planned_kinds"] if kind not in {one["kind"] for one in result["stress_curves"]}]
@@ -55,7 +53,7 @@ def _stress(result: Result) -> list[Block]:
         (("severity", *severities), amounts),
         f"It breaks at the first severity at which the loss against the same photos undistorted is surely more than "
         f"{100 * result['limit']:g} points (the 95 % interval of the paired difference lies below it).",
-        *([f"Stopped before: {', '.join(str(stress.TITLES[kind]) for kind in missing)}."] if missing else []),
+        *([f"Stopped before: {', '.join(str(TITLES[kind]) for kind in missing)}."] if missing else []),
     ]
 
 
@@ -121,7 +119,7 @@ def _test_time(result: Result) -> list[Block]:
 
 
 def _name(method: str) -> str:
-    return "Projector from elsewhere" if method == FOREIGN else str(NAMES[method])
+    return str(NAMES[method])
 
 
 def _percent(one: Shown) -> str:

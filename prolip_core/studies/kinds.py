@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from prolip_core.studies import certainty_study, compare_methods, learning_curve, learning_rates, new_classes
 from prolip_core.studies.certainty_study import CertaintyStudy, Foreign
 from prolip_core.studies.compare_methods import MethodStudy
+from prolip_core.studies.condition_words import CONDITIONS
 from prolip_core.studies.conditions_files import ConditionStudy
 from prolip_core.studies.learning_curve import CurveStudy
 from prolip_core.studies.learning_rates import LearningRateStudy
@@ -16,10 +17,6 @@ from prolip_core.studies.new_classes import NewClassesStudy
 
 METHODS, LEARNING_RATES, CURVE, NEW_CLASSES = "methods", "learning_rates", "curve", "new_classes"
 CERTAINTY = "certainty"
-STRESS, SECOND_TEST, TRANSFER, TEST_TIME = "stress", "second_test", "transfer", "test_time"
-CONDITIONS = (STRESS, SECOND_TEST, TRANSFER, TEST_TIME)
-"""Studies that read more photos than the project has, or read them otherwise: each is run by its own module, after its `read`."""
-
 KINDS = (METHODS, LEARNING_RATES, CURVE, NEW_CLASSES, CERTAINTY, *CONDITIONS)
 NEEDS_NO_TEST = (CURVE,)
 """Without test photos these hold photos out of the support."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -12,13 +11,10 @@ from prolip_core import classify, prolip
 from prolip_core.errors import Cancelled, ConfigError
 from prolip_core.objective import Support
 from prolip_core.studies.material import Material, Report, one_thread
-from prolip_core.types import Note, Projector
+from prolip_core.types import Projector
 
 PHOTOS = 100
 """So many test photos are asked about where each costs many readings."""
-
-ZERO_SHOT, PROLIP = "zero_shot", "prolip"
-NAMES: Mapping[str, Note] = {ZERO_SHOT: Note("Zero-shot"), PROLIP: Note("ProLIP")}
 
 
 def fit(material: Material, support: Support, report: Report) -> Projector:

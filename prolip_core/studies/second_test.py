@@ -20,8 +20,8 @@ from prolip_core.dataset import PhotoSet
 from prolip_core.differences import Interval, Paired
 from prolip_core.errors import DatasetError
 from prolip_core.studies import measuring
+from prolip_core.studies.condition_words import NAMES, PROLIP, ZERO_SHOT
 from prolip_core.studies.material import Material, OnProgress, Report
-from prolip_core.studies.measuring import NAMES, PROLIP, ZERO_SHOT
 from prolip_core.types import LabelledImage, Note, RejectedFile
 
 

@@ -20,22 +20,12 @@ from prolip_core.differences import Paired
 from prolip_core.distortions import AMOUNTS, KINDS, SEVERITIES, Distortion
 from prolip_core.errors import Cancelled, ConfigError
 from prolip_core.studies import measuring
+from prolip_core.studies.condition_words import NAMES, PROLIP, TITLES, ZERO_SHOT, amount_text
 from prolip_core.studies.material import Material, OnProgress, Report
-from prolip_core.studies.measuring import NAMES, PHOTOS, PROLIP, ZERO_SHOT, check_photos, choose_rows
+from prolip_core.studies.measuring import PHOTOS, check_photos, choose_rows
 from prolip_core.types import ImageSource, Note, Progress, Projector
 
 LIMIT = 0.05
-
-TITLES: Mapping[str, Note] = {
-    "blur": Note("Blurred"),
-    "noise": Note("Noisy"),
-    "darker": Note("Darker"),
-    "brighter": Note("Brighter"),
-    "jpeg": Note("Compressed (JPEG)"),
-    "rotation": Note("Turned"),
-    "crop": Note("Cut off"),
-    "shadow": Note("In a shadow"),
-}
 
 
 @dataclass(frozen=True)
@@ -170,22 +160,6 @@ def run(
 def notes(study: StressStudy) -> tuple[Note, ...]:
     """Where each curve breaks, in sentences that a screen can translate."""
     return tuple(_note(curve, study.clean[curve.method]) for curve in study.curves)
-
-
-def amount_text(kind: str, amount: float) -> Note:
-    """How much that is, for a person."""
-    value = f"{amount:g}"
-    percent = f"{100 * amount:g}"
-    return {
-        "blur": Note("blur of {value} px", {"value": value}),
-        "noise": Note("grain of {value} % of white", {"value": percent}),
-        "darker": Note("{value} % of the light", {"value": percent}),
-        "brighter": Note("{value} % of the light", {"value": percent}),
-        "jpeg": Note("quality {value}", {"value": value}),
-        "rotation": Note("{value}°", {"value": value}),
-        "crop": Note("{value} % of each side left", {"value": percent}),
-        "shadow": Note("{value} % of the light in the shadow", {"value": percent}),
-    }[kind]
 
 
 def _note(curve: Curve, clean: Share) -> Note:

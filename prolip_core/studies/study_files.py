@@ -18,6 +18,7 @@ from prolip_core.errors import RunError
 from prolip_core.studies import certainty_files, conditions_files, curve_advice, new_classes
 from prolip_core.studies.certainty_study import CertaintyStudy
 from prolip_core.studies.compare_methods import MethodStudy, Score
+from prolip_core.studies.condition_words import SECOND_TEST, STRESS, TEST_TIME, TRANSFER
 from prolip_core.studies.kinds import (
     CERTAINTY,
     CURVE,
@@ -25,10 +26,6 @@ from prolip_core.studies.kinds import (
     LEARNING_RATES,
     METHODS,
     NEW_CLASSES,
-    SECOND_TEST,
-    STRESS,
-    TEST_TIME,
-    TRANSFER,
     DrawnStudy,
     Study,
 )

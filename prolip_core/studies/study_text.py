@@ -13,7 +13,8 @@ from rich.text import Text
 from prolip_core.report_text import plain
 from prolip_core.studies import certainty_text, conditions_text, curve_advice
 from prolip_core.studies.certainty_text import Block
-from prolip_core.studies.kinds import CERTAINTY, CONDITIONS, CURVE, METHODS, NEW_CLASSES
+from prolip_core.studies.condition_words import CONDITIONS
+from prolip_core.studies.kinds import CERTAINTY, CURVE, METHODS, NEW_CLASSES
 
 WIDTH = 130
 

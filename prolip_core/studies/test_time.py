@@ -18,8 +18,9 @@ from prolip_core.differences import Paired
 from prolip_core.errors import Cancelled, ConfigError
 from prolip_core.single_photo import StepConfig
 from prolip_core.studies import measuring
+from prolip_core.studies.condition_words import NAMES, PROLIP, ZERO_SHOT
 from prolip_core.studies.material import Material, OnProgress, Report, one_thread
-from prolip_core.studies.measuring import NAMES, PHOTOS, PROLIP, ZERO_SHOT, check_photos, choose_rows
+from prolip_core.studies.measuring import PHOTOS, check_photos, choose_rows
 from prolip_core.types import ImageSource, Note, Projector
 
 MIN_VIEWS = 2

@@ -20,11 +20,9 @@ from prolip_core.certainty import Share
 from prolip_core.differences import Paired
 from prolip_core.errors import DatasetError
 from prolip_core.studies import measuring
+from prolip_core.studies.condition_words import FOREIGN, PROLIP, ZERO_SHOT
 from prolip_core.studies.material import Material, OnProgress, Report
-from prolip_core.studies.measuring import PROLIP, ZERO_SHOT
 from prolip_core.types import ImageRecord, Note, Projector
-
-FOREIGN = "foreign"
 
 
 @dataclass(frozen=True)
