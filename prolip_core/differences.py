@@ -87,7 +87,25 @@ def paired(first_N: Sequence[bool], second_N: Sequence[bool]) -> Paired:
 def unpaired_interval(first: tuple[int, int], second: tuple[int, int]) -> Interval:
     """95 % interval of second minus first for (right, count) on two different sets of photos, counts ≥ 1 (Newcombe 1998,
     Statistics in Medicine 17, 873-890, method 10)."""
-    rate_1, rate_2 = first[0] / first[1], second[0] / second[1]
-    (low_1, high_1), (low_2, high_2) = wilson_interval(*first), wilson_interval(*second)
-    below, above = math.hypot(rate_2 - low_2, high_1 - rate_1), math.hypot(high_2 - rate_2, rate_1 - low_1)
-    return rate_2 - rate_1 - below, rate_2 - rate_1 + above
+    return mean_difference([first], [second])[1]
+
+
+def mean_of(shares: Sequence[tuple[int, int]]) -> tuple[float, Interval]:
+    """The mean of independent shares (right, count), each counting the same, and its 95 % interval: Wilson's intervals put
+    together by the method of variance estimates recovery (Zou and Donner 2008, Statistics in Medicine 27, 1693-1702).
+    Counts ≥ 1."""
+    rates = [right / count for right, count in shares]
+    bounds = [wilson_interval(*share) for share in shares]
+    mean = sum(rates) / len(rates)
+    below = math.hypot(*(rate - low for rate, (low, _) in zip(rates, bounds, strict=True))) / len(rates)
+    above = math.hypot(*(high - rate for rate, (_, high) in zip(rates, bounds, strict=True))) / len(rates)
+    return mean, (mean - below, mean + above)
+
+
+def mean_difference(first: Sequence[tuple[int, int]], second: Sequence[tuple[int, int]]) -> tuple[float, Interval]:
+    """Second minus first of two such means, and its 95 % interval (the same method once more). With one share each it is
+    `unpaired_interval`."""
+    (mean_1, (low_1, high_1)), (mean_2, (low_2, high_2)) = mean_of(first), mean_of(second)
+    difference = mean_2 - mean_1
+    below, above = math.hypot(mean_2 - low_2, high_1 - mean_1), math.hypot(high_2 - mean_2, mean_1 - low_1)
+    return difference, (difference - below, difference + above)

@@ -256,6 +256,7 @@ def test_both_sets_are_answered_alike_and_only_shared_classes_are_compared(
         assert (one.first, one.second) == (Share(sum(first_right), 4), Share(sum(second_right), 3))
         assert one.interval == differences.unpaired_interval((sum(first_right), 4), (sum(second_right), 3))
         assert one.difference == pytest.approx(sum(second_right) / 3 - sum(first_right) / 4)
+        assert (one.first_balanced, one.second_balanced) == pytest.approx((sum(first_right) / 4, sum(second_right) / 3))
     assert [gain.count for gain in study.gains] == [4, 3]
     assert study.gains[1].second == pytest.approx(study.methods[1].second.rate)
     assert study.gains[1].first == pytest.approx(study.methods[0].second.rate)
@@ -276,13 +277,24 @@ def test_sets_without_a_class_in_common_are_refused(prepared: Material, more: da
         second_test.read(prepared, replace(more, query=more.query[:1]), fakes.tiny_backbone())
 
 
+def test_the_mixture_of_classes_does_not_move_the_difference() -> None:
+    """Recalls of 3/4 and 1/2 in both sets; the second has ten times as many photos of the better class."""
+    first = [[True] * 3 + [False], [True] * 2 + [False] * 2]
+    second = [[True] * 30 + [False] * 10, [True] * 2 + [False] * 2]
+    found = second_test._both("prolip", first, second)
+    assert (found.first_balanced, found.second_balanced, found.difference) == pytest.approx((0.625, 0.625, 0.0))
+    assert (found.first, found.second) == (Share(5, 8), Share(32, 44))
+    shares = [[(3, 4), (2, 4)], [(30, 40), (2, 4)]]
+    assert found.interval == differences.mean_difference(*shares)[1]
+
+
 def both(first: tuple[int, int], second: tuple[int, int]) -> str:
-    made = second_test.Both("prolip", Share(*first), Share(*second), differences.unpaired_interval(first, second))
-    return second_test._sets_apart(made).text
+    series = [[[True] * right + [False] * (count - right)] for right, count in (first, second)]
+    return second_test._sets_apart(second_test._both("prolip", *series)).text
 
 
 def test_the_difference_of_the_sets_is_said_in_words() -> None:
-    assert both((90, 100), (40, 100)).startswith("ProLIP is right less often on the second set: 40 of 100 against 90")
+    assert both((90, 100), (40, 100)).startswith("ProLIP is right less often on the second set: 40 % against 90 %")
     assert "-60 to -38 points" in both((90, 100), (40, 100))
     assert both((40, 100), (90, 100)).startswith("ProLIP is right more often")
     assert both((90, 100), (88, 100)).startswith("Whether ProLIP does better or worse on the second set cannot be told")

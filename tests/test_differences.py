@@ -95,3 +95,30 @@ def test_the_paired_test_is_mcnemar_s() -> None:
     found = differences.paired([one.predicted == 0 for one in first], [one.predicted == 0 for one in second])
     assert found.p == pytest.approx(metrics.mcnemar_p(first, second))
     assert Paired(5, 0, 0, 1).p == 1.0
+
+
+def test_means_of_shares_equal_the_plain_twin_and_hold_the_truth() -> None:
+    shares = [(3, 4), (9, 10), (0, 5)]
+    mean, (low, high) = differences.mean_of(shares)
+    rates = [right / count for right, count in shares]
+    ends = [wilson(*share) for share in shares]
+    assert mean == pytest.approx(sum(rates) / 3)
+    assert mean - low == pytest.approx(
+        math.sqrt(sum(((rate - end[0]) / 3) ** 2 for rate, end in zip(rates, ends, strict=True)))
+    )
+    assert high - mean == pytest.approx(
+        math.sqrt(sum(((end[1] - rate) / 3) ** 2 for rate, end in zip(rates, ends, strict=True)))
+    )
+    assert differences.mean_of([(7, 9)])[1] == pytest.approx(wilson(7, 9))
+    random = np.random.default_rng(0)
+    truth, counts = np.array([0.5, 0.7, 0.9, 0.95]), np.array([8, 12, 30, 60])
+    held = []
+    for _ in range(200):
+        first, second = random.binomial(counts, truth), random.binomial(counts[::-1], truth - 0.1)
+        pairs = [
+            list(zip(right.tolist(), of.tolist(), strict=True))
+            for right, of in ((first, counts), (second, counts[::-1]))
+        ]
+        below, above = differences.mean_difference(*pairs)[1]
+        held.append(below <= -0.1 <= above)
+    assert np.mean(held) >= 0.93

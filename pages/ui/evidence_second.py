@@ -11,7 +11,7 @@ import streamlit as st
 
 from pages.ui import _compat, cached, components, evidence_study, evidence_tables, session
 from pages.ui.evidence_study import Ask
-from pages.ui.text import _, _n, error, note, number, safe, short
+from pages.ui.text import _, _n, error, note, number, percent, safe, short
 from prolip_core import storage, uploads
 from prolip_core.errors import ImageError, ProLIPError
 from prolip_core.storage.records import ClassRow, Project
@@ -187,7 +187,8 @@ def _result(result: Mapping[str, Any]) -> None:
             _("Method"): note(NAMES[one["method"]]),
             _("First test set"): evidence_tables.right(one["first"]),
             _("Second test set"): evidence_tables.right(one["second"]),
-            _("Difference in points"): evidence_tables.points(one),
+            _("Every class counted the same"): f"{percent(one['first_balanced'])} → {percent(one['second_balanced'])}",
+            _("Difference of these in points"): evidence_tables.points(one),
         }
         for one in result["both_sets"]
     ]

@@ -74,6 +74,8 @@ def _second_test(study: SecondTestStudy) -> dict[str, Any]:
                 "method": one.method,
                 "first": _share(one.first),
                 "second": _share(one.second),
+                "first_balanced": one.first_balanced,
+                "second_balanced": one.second_balanced,
                 "difference": one.difference,
                 "difference_interval": _pair(one.interval),
             }

@@ -59,7 +59,13 @@ def _stress(result: Result) -> list[Block]:
 
 def _second_test(result: Result) -> list[Block]:
     methods: list[Row] = [
-        (_name(one["method"]), _counted(one["first"]), _counted(one["second"]), _difference(one))
+        (
+            _name(one["method"]),
+            _counted(one["first"]),
+            _counted(one["second"]),
+            f"{one['first_balanced']:.1%}, {one['second_balanced']:.1%}",
+            _difference(one),
+        )
         for one in result["both_sets"]
     ]
     classes: list[Row] = [
@@ -72,7 +78,7 @@ def _second_test(result: Result) -> list[Block]:
     ]
     return [
         f"The second set has {result['second_count']} test photos.",
-        (("right", "first set", "second set", "difference in points (95 %)"), methods),
+        (("right", "first set", "second set", "every class the same", "difference of these (95 %)"), methods),
         (("ProLIP, class by class", "first set", "second set"), classes),
         *result["advice_text"],
         *left_out,

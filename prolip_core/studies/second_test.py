@@ -39,16 +39,19 @@ class SecondSet:
 
 @dataclass(frozen=True)
 class Both:
-    """One method on the photos of both sets, of the classes that both have. The interval is that of second minus first."""
+    """One method on the photos of both sets, of the classes that both have.
+
+    The balanced accuracies are mean recalls: every class counts the same, whatever the mixture of photos. `difference` and its
+    interval are of these, second minus first.
+    """
 
     method: str
     first: Share
     second: Share
+    first_balanced: float
+    second_balanced: float
+    difference: float
     interval: Interval
-
-    @property
-    def difference(self) -> float:
-        return self.second.count / self.second.total - self.first.count / self.first.total
 
 
 @dataclass(frozen=True)
@@ -132,19 +135,18 @@ def run(material: Material, second: SecondSet, *, on_progress: OnProgress | None
         key: [measuring.right(material, pre_NP, one, labels_N) for pre_NP, labels_N in sets]
         for key, one in ((ZERO_SHOT, material.projector), (PROLIP, projector))
     }
-    both = {key: (_of(first, labels_M, shared), _of(other, labels_S, shared)) for key, (first, other) in right.items()}
-    names = material.class_names
+    both = {
+        key: (_by_class(first, labels_M, shared), _by_class(other, labels_S, shared))
+        for key, (first, other) in right.items()
+    }
+    names, pairs = material.class_names, list(zip(right[PROLIP], sets, strict=True))
     return SecondTestStudy(
         material=material,
         second=second,
         methods=tuple(_both(key, *series) for key, series in both.items()),
         gains=(_gain(both, 0), _gain(both, 1)),
         per_class=tuple(
-            OfClass(
-                name,
-                _share(_of(right[PROLIP][0], labels_M, [label])),
-                _share(_of(right[PROLIP][1], labels_S, [label])),
-            )
+            OfClass(name, *(_share(_by_class(one, labels_N, [label])) for one, (_, labels_N) in pairs))
             for label, name in enumerate(names)
         ),
         missing=tuple(name for label, name in enumerate(names) if label not in labels_S.tolist()),
@@ -171,28 +173,26 @@ def _sets_apart(one: Both) -> Note:
     low, high = one.interval
     values = {
         "method": NAMES[one.method],
-        "first": one.first.count,
-        "first_count": one.first.total,
-        "second": one.second.count,
-        "second_count": one.second.total,
+        "first": f"{100 * one.first_balanced:.0f}",
+        "second": f"{100 * one.second_balanced:.0f}",
         "low": f"{100 * low:+.0f}",
         "high": f"{100 * high:+.0f}",
     }
     if low > 0:
         return Note(
-            "{method} is right more often on the second set: {second} of {second_count} against {first} of {first_count}, a "
+            "{method} is right more often on the second set: {second} % against {first} %, every class counted the same; a "
             "difference of {low} to {high} points.",
             values,
         )
     if high < 0:
         return Note(
-            "{method} is right less often on the second set: {second} of {second_count} against {first} of {first_count}, a "
+            "{method} is right less often on the second set: {second} % against {first} %, every class counted the same; a "
             "difference of {low} to {high} points.",
             values,
         )
     return Note(
-        "Whether {method} does better or worse on the second set cannot be told: {second} of {second_count} against {first} of "
-        "{first_count}, a difference of {low} to {high} points.",
+        "Whether {method} does better or worse on the second set cannot be told: {second} % against {first} %, every class "
+        "counted the same; a difference of {low} to {high} points.",
         values,
     )
 
@@ -212,20 +212,25 @@ def _gain_note(gain: Paired) -> Note:
     )
 
 
-def _both(method: str, first: Sequence[bool], second: Sequence[bool]) -> Both:
-    shares = _share(first), _share(second)
-    pairs = [(share.count, share.total) for share in shares]
-    return Both(method, *shares, differences.unpaired_interval(pairs[0], pairs[1]))
+ByClass = Sequence[Sequence[bool]]
 
 
-def _gain(both: Mapping[str, tuple[list[bool], list[bool]]], which: int) -> Paired:
-    return differences.paired(both[ZERO_SHOT][which], both[PROLIP][which])
+def _both(method: str, first: ByClass, second: ByClass) -> Both:
+    shares = [[(sum(of_class), len(of_class)) for of_class in one] for one in (first, second)]
+    before, after = (differences.mean_of(one)[0] for one in shares)
+    return Both(method, _share(first), _share(second), before, after, *differences.mean_difference(*shares))
 
 
-def _of(right: Sequence[bool], labels_N: torch.Tensor, classes: Sequence[int]) -> list[bool]:
-    """Only the photos of these classes."""
-    return [one for one, label in zip(right, labels_N.tolist(), strict=True) if label in classes]
+def _gain(both: Mapping[str, tuple[ByClass, ByClass]], which: int) -> Paired:
+    before, after = ([right for of_class in both[key][which] for right in of_class] for key in (ZERO_SHOT, PROLIP))
+    return differences.paired(before, after)
 
 
-def _share(right: Sequence[bool]) -> Share:
-    return Share(sum(right), len(right))
+def _by_class(right: Sequence[bool], labels_N: torch.Tensor, classes: Sequence[int]) -> ByClass:
+    """The photos of these classes, class by class."""
+    told = list(zip(right, labels_N.tolist(), strict=True))
+    return [[one for one, label in told if label == wanted] for wanted in classes]
+
+
+def _share(by_class: ByClass) -> Share:
+    return Share(sum(map(sum, by_class)), sum(map(len, by_class)))

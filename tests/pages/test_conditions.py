@@ -130,6 +130,8 @@ SECOND = {
             "method": one,
             "first": share(6, 6),
             "second": share(2, 3),
+            "first_balanced": 1.0,
+            "second_balanced": 0.67,
             "difference": -0.33,
             "difference_interval": [-0.7, 0.1],
         }
@@ -194,7 +196,7 @@ def test_both_sets_side_by_side(db: Database, project: Project, open_page: OpenP
     text = shown(app).replace("\\", "")
     assert "It does worse." in text and word in text and "copy_1.jpg" in text
     methods, classes = (one.value for one in app.dataframe[:2])
-    assert methods.shape == (2, 4) and "-33.0" in str(methods.iloc[0, 3])
+    assert methods.shape == (2, 5) and "-33.0" in str(methods.iloc[0, 4])
     assert list(classes.iloc[:, 0]) == list(NAMES)
     assert classes.iloc[0, 2] in ("no photo", "写真なし")
 
