@@ -38,7 +38,10 @@ class StressTexts:
 
 
 def stress(points: Sequence[StressPoint], texts: StressTexts) -> charts.Chart:
-    """Accuracy over severity, a line with its band per method; a ring where it surely loses more than is allowed."""
+    """Accuracy over severity, a line with its band per method; a ring where it surely loses more than is allowed.
+
+    A small figure among others: what the upright axis shows is to be said once, beside them.
+    """
     data = pd.DataFrame(
         [
             {
@@ -55,7 +58,7 @@ def stress(points: Sequence[StressPoint], texts: StressTexts) -> charts.Chart:
         ]
     )
     names = list(texts.methods)
-    legend = alt.Legend(title=None, orient="top", labelLimit=300, symbolType="stroke", columns=1)
+    legend = alt.Legend(title=None, orient="top", labelLimit=400, symbolType="circle", columns=1)
     base = alt.Chart(data).encode(
         x=alt.X(
             "severity:Q",
@@ -67,8 +70,7 @@ def stress(points: Sequence[StressPoint], texts: StressTexts) -> charts.Chart:
     )
     y: dict[str, Any] = {
         "scale": alt.Scale(domain=[0, 1]),
-        "axis": alt.Axis(format="%", tickCount=5, **charts.LEVEL_TITLE),
-        "title": texts.accuracy,
+        "axis": alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1], title=None),
     }
     band = base.mark_area(opacity=0.15).encode(y=alt.Y("low:Q", **y), y2="high:Q")
     dash = alt.StrokeDash("method:N", scale=alt.Scale(domain=names, range=[[6, 4], [1, 0]]), legend=None)
@@ -88,4 +90,4 @@ def stress(points: Sequence[StressPoint], texts: StressTexts) -> charts.Chart:
         .mark_point(filled=False, size=260, strokeWidth=3, opacity=1, color="#D55E00")
         .encode(y=alt.Y("accuracy:Q", **y), color=alt.value("#D55E00"), tooltip=told)
     )
-    return charts.plain(alt.layer(band, lines, dots, rings).properties(width="container", height=210))
+    return charts.plain(alt.layer(band, lines, dots, rings).properties(height=150, **charts.AS_WIDE_AS_THE_PAGE))

@@ -82,6 +82,7 @@ def _stress(project: Project) -> None:
         titles = ", ".join(note(TITLES[kind]) for kind in left_out)
         st.warning(_("This was stopped before: {names}.", names=titles))
     _summary(result)
+    st.caption(_("How often it was right, over the severity of each distortion. Band: likely range (95 %)."))
     for start in range(0, len(kinds), COLUMNS):
         for column, kind in zip(st.columns(COLUMNS), kinds[start : start + COLUMNS], strict=False):
             with column:
@@ -92,9 +93,7 @@ def _stress(project: Project) -> None:
             "more than {limit} points. With few photos even a large loss may not be sure.",
             limit=number(100 * result["limit"]),
         ),
-        help=_(
-            "Newcombe's 95 % interval of the difference on the same photos lies below this loss. Bands: Wilson, 95 %."
-        ),
+        help=_("Newcombe's 95 % interval of the difference on the same photos lies below this loss."),
     )
 
 

@@ -11,7 +11,7 @@ import streamlit as st
 
 from pages.ui import _compat, cached, components, evidence_study, evidence_tables, session
 from pages.ui.evidence_study import Ask
-from pages.ui.text import _, _n, error, note, number, percent, safe, short
+from pages.ui.text import _, _n, error, number, percent, safe, short, translator
 from prolip_core import storage, uploads
 from prolip_core.errors import ImageError, ProLIPError
 from prolip_core.storage.records import ClassRow, Project
@@ -182,17 +182,18 @@ def _tell(rejected: Sequence[RejectedFile]) -> None:
 
 def _result(result: Mapping[str, Any]) -> None:
     evidence_tables.advice(result)
-    methods = [
-        {
-            _("Method"): note(NAMES[one["method"]]),
-            _("First test set"): evidence_tables.right(one["first"]),
-            _("Second test set"): evidence_tables.right(one["second"]),
-            _("Every class counted the same"): f"{percent(one['first_balanced'])} → {percent(one['second_balanced'])}",
-            _("Difference of these in points"): evidence_tables.points(one),
-        }
-        for one in result["both_sets"]
-    ]
-    st.dataframe(methods, hide_index=True, width="stretch", key="second_methods")
+    for column, one in zip(st.columns(2), result["both_sets"], strict=True):
+        lines = [
+            _("First test set: {figure}", figure=evidence_tables.right(one["first"])),
+            _("Second test set: {figure}", figure=evidence_tables.right(one["second"])),
+            _(
+                "Every class counted the same: {first}, then {second}",
+                first=percent(one["first_balanced"]),
+                second=percent(one["second_balanced"]),
+            ),
+            _("Difference of these in points: {figure}", figure=evidence_tables.points(one)),
+        ]
+        evidence_tables.card(column, translator().note(NAMES[one["method"]]), lines)
     classes = [
         {
             _("Class"): short(one["class_name"]),

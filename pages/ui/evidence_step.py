@@ -6,7 +6,7 @@ import streamlit as st
 
 from pages.ui import evidence_study, evidence_tables
 from pages.ui.evidence_study import Ask
-from pages.ui.text import _, note, number
+from pages.ui.text import _, number, translator
 from prolip_core.storage.records import Project
 from prolip_core.studies.condition_words import NAMES, TEST_TIME
 
@@ -24,17 +24,14 @@ def show(project: Project) -> None:
         return
     result = record.result
     evidence_tables.advice(result)
-    rows = [
-        {
-            _("Starting from"): note(NAMES[gain["method"]]),
-            _("As it is"): evidence_tables.right(gain["before"]),
-            _("With one step per photo"): evidence_tables.right(gain["after"]),
-            _("Difference in points"): evidence_tables.points(gain),
-            _("Photos"): evidence_tables.flips(gain),
-        }
-        for gain in result["gains"]
-    ]
-    st.dataframe(rows, hide_index=True, width="stretch", key="step_table")
+    for column, gain in zip(st.columns(2), result["gains"], strict=True):
+        lines = [
+            _("As it is: {figure}", figure=evidence_tables.right(gain["before"])),
+            _("With one step per photo: {figure}", figure=evidence_tables.right(gain["after"])),
+            _("Difference in points: {figure}", figure=evidence_tables.points(gain)),
+            evidence_tables.flips(gain),
+        ]
+        evidence_tables.card(column, translator().note(NAMES[gain["method"]]), lines)
     st.caption(
         _(
             "Measured on {count} test photos. Time per photo on this computer: {fast} ms as usual, {slow} ms with this step.",

@@ -110,7 +110,8 @@ def _button(project: Project, ask: Ask, label: str) -> None:
         st.rerun()
     if reason is not None:
         st.caption(_("The button is off because: {reason}", reason=note(reason)))
-        st.page_link(registry.file_of("photos"), label=_("Go to the photos"), query_params=session.address())
+        if reason is not ask.blocked:
+            st.page_link(registry.file_of("photos"), label=_("Go to the photos"), query_params=session.address())
 
 
 @guards.fragment(run_every=POLL_S)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from streamlit.delta_generator import DeltaGenerator
+
 from pages.ui import components
-from pages.ui.text import _, note, number, percent, right_of
+from pages.ui.text import _, note, number, right_of, safe
 from prolip_core import i18n
 
 Shown = Mapping[str, Any]
@@ -33,9 +35,11 @@ def points(one: Shown) -> str:
     )
 
 
+def card(column: DeltaGenerator, title: str, lines: Iterable[str]) -> None:
+    """A box with a title and plain lines; none of it is Markdown yet."""
+    text = "\n".join(f"- {safe(line, 200)}" for line in lines)
+    column.container(border=True).markdown(f"**{safe(title)}**\n\n{text}")
+
+
 def flips(one: Shown) -> str:
     return _("{good} put right, {bad} put wrong", good=number(one["put_right"]), bad=number(one["put_wrong"]))
-
-
-def share(one: Shown) -> str:
-    return percent(one["accuracy"]) if one["count"] else "–"
