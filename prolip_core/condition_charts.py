@@ -58,7 +58,7 @@ def stress(points: Sequence[StressPoint], texts: StressTexts) -> charts.Chart:
         ]
     )
     names = list(texts.methods)
-    legend = alt.Legend(title=None, orient="top", labelLimit=400, symbolType="circle", columns=1)
+    legend = alt.Legend(title=None, orient="top", labelLimit=400, symbolType="circle", symbolOpacity=1, columns=1)
     base = alt.Chart(data).encode(
         x=alt.X(
             "severity:Q",
