@@ -51,18 +51,8 @@ def read_folders(
     Raises DatasetError for folders or a class list that cannot be used; bad files only land in `rejected`.
     """
     train_folders = dict(image_files.class_folders(train))
-    test_folders = dict(image_files.class_folders(test, at_least=1, skip_empty=True)) if test is not None else {}
-    classes_by_folder = (
-        read_classes(classes_csv, list(train_folders)) if classes_csv else _default_classes(train_folders)
-    )
-    unknown = [name for name in test_folders if name not in classes_by_folder]
-    if unknown:
-        raise DatasetError(
-            "The test folder has the class “{name}”, which the training folder has not.",
-            remedy="Add training photos of it, or remove it from the test. Training classes: {known}.",
-            name=unknown[0],
-            known=", ".join(classes_by_folder),
-        )
+    classes_by_folder = _classes(train_folders, classes_csv)
+    test_folders = _test_folders(test, classes_by_folder) if test is not None else {}
     total = sum(len(files) for folder in (train_folders, test_folders) for files in folder.values())
     label_of = {name: label for label, name in enumerate(classes_by_folder)}
     done_before_test = total - sum(map(len, test_folders.values()))
@@ -91,6 +81,34 @@ def read_folders(
         source=image_files.FolderSource({**support.paths, **query.paths}),
         rejected=(*support.rejected, *support_conflicts, *query.rejected, *query_conflicts),
         duplicates=(*support.duplicates, *query.duplicates),
+    )
+
+
+def read_more(
+    folder: Path,
+    train: Path,
+    classes_csv: Path | None = None,
+    *,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> PhotoSet:
+    """Further test photos of the classes of TRAIN, whose own photos are not read: a photo set without support.
+
+    Raises DatasetError for a folder or a class list that cannot be used, a class that TRAIN has not, or no usable photo.
+    """
+    classes_by_folder = _classes(dict(image_files.class_folders(train)), classes_csv)
+    folders = _test_folders(folder, classes_by_folder)
+    label_of = {name: label for label, name in enumerate(classes_by_folder)}
+    found = _read(folder, folders, label_of, on_progress, 0, sum(map(len, folders.values())), required=False)
+    images, conflicts = _without_conflicts(found.images, tuple(classes_by_folder))
+    if not images:
+        raise DatasetError("No photo of the folder {folder} can be used.", remedy="Add readable photos.", folder=folder)
+    return PhotoSet(
+        classes=tuple(classes_by_folder.values()),
+        support=(),
+        query=images,
+        source=image_files.FolderSource(found.paths),
+        rejected=(*found.rejected, *conflicts),
+        duplicates=found.duplicates,
     )
 
 
@@ -138,8 +156,25 @@ def read_classes(path: Path, folders: Sequence[str]) -> dict[str, ClassSpec]:
     return classes
 
 
-def _default_classes(folders: dict[str, list[Path]]) -> dict[str, ClassSpec]:
-    return {name: prompts.make_class(name) for name in folders}
+def _classes(train_folders: dict[str, list[Path]], classes_csv: Path | None) -> dict[str, ClassSpec]:
+    """Folder name → class, in class order."""
+    if classes_csv is not None:
+        return read_classes(classes_csv, list(train_folders))
+    return {name: prompts.make_class(name) for name in train_folders}
+
+
+def _test_folders(folder: Path, classes_by_folder: dict[str, ClassSpec]) -> dict[str, list[Path]]:
+    """The class folders of a test folder, which may hold only some of the classes. Raises DatasetError for an unknown one."""
+    found = dict(image_files.class_folders(folder, at_least=1, skip_empty=True))
+    unknown = [name for name in found if name not in classes_by_folder]
+    if unknown:
+        raise DatasetError(
+            "The test folder has the class “{name}”, which the training folder has not.",
+            remedy="Add training photos of it, or remove it from the test. Training classes: {known}.",
+            name=unknown[0],
+            known=", ".join(classes_by_folder),
+        )
+    return found
 
 
 def _table(path: Path) -> tuple[Sequence[str], list[dict[str, str]]]:

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import torch
 
-from prolip_core import folding, images, views
+from prolip_core import distortions, folding, images, views
 from prolip_core.backbones import LONG_FROM, Backbone
+from prolip_core.distortions import Distortion
 from prolip_core.errors import Cancelled, ConfigError
 from prolip_core.feature_cache import FeatureCache
 from prolip_core.types import FeatureBatch, ImageSource, Progress
@@ -39,14 +40,16 @@ def extract(
     cache_folder: Path | None = None,
     workers: int | None = None,
     on_progress: OnProgress | None = None,
+    distortion: Distortion | None = None,
 ) -> FeatureBatch:
     """Features (V, N, P) of these photos in this order; view 0 is not augmented.
 
-    Memory for pixels does not grow with N: at most two batches wait in front of the encoder. seed: of the augmented views.
-    cache_folder: None computes everything anew. Raises ConfigError, ImageError of the photo at fault, StorageError, Cancelled.
+    Memory for pixels does not grow with N: at most two batches wait in front of the encoder. seed: of the augmented views, and of
+    the distortion that every photo meets first, if any. cache_folder: None computes everything anew. Raises ConfigError,
+    ImageError of the photo at fault, StorageError, Cancelled.
     """
     check_views(n_views)
-    cache = None if cache_folder is None else FeatureCache(cache_folder, cache_settings(backbone, seed))
+    cache = None if cache_folder is None else FeatureCache(cache_folder, cache_settings(backbone, seed, distortion))
     position = {image_id: index for index, image_id in enumerate(dict.fromkeys(image_ids))}
     pre_VNP = torch.empty(n_views, len(position), backbone.pre_width)
     missing: list[Missing] = []
@@ -64,7 +67,11 @@ def extract(
     start, done = time.perf_counter(), len(position) - len(missing)
     _report(on_progress, done, len(position), 0, start)
     computed = 0
-    for keys, pixels_B3HW in _batches(backbone, source, missing, seed, workers or default_workers()):
+
+    def read(job: Missing) -> torch.Tensor:
+        return _pixels(backbone, source, *job, seed, distortion)
+
+    for keys, pixels_B3HW in _batches(read, missing, workers or default_workers()):
         pre_BP = backbone.encode_pre(pixels_B3HW)
         for (image_id, view), row in zip(keys, pre_BP, strict=True):
             pre_VNP[view, position[image_id]] = row
@@ -94,9 +101,11 @@ def default_workers() -> int:
     return max(2, min(8, os.cpu_count() or 2))
 
 
-def cache_settings(backbone: Backbone, seed: int) -> dict[str, object]:
+def cache_settings(backbone: Backbone, seed: int, distortion: Distortion | None = None) -> dict[str, object]:
     """Everything besides the photo and the view's number that changes a feature."""
+    distorted = {} if distortion is None else {"distortion": (distortions.VERSION, distortion.kind, distortion.amount)}
     return {
+        **distorted,
         "weights": backbone.fingerprint,
         "preprocessing": backbone.preprocessing,
         "device": backbone.device.torch_device.type,
@@ -109,9 +118,19 @@ def cache_settings(backbone: Backbone, seed: int) -> dict[str, object]:
     }
 
 
-def _pixels(backbone: Backbone, source: ImageSource, image_id: str, wanted: Sequence[int], seed: int) -> torch.Tensor:
+def _pixels(
+    backbone: Backbone,
+    source: ImageSource,
+    image_id: str,
+    wanted: Sequence[int],
+    seed: int,
+    distortion: Distortion | None,
+) -> torch.Tensor:
     """The wanted views of one photo, (number of views, 3, H, W)."""
     image = images.decode(source.read(image_id), image_id, min_side_px=DECODE_MARGIN * max(backbone.image_size_px))
+    if distortion is not None:
+        side_px = max(backbone.image_size_px)
+        image = distortions.apply(image, distortion, image_id, seed=seed, side_px=side_px)
     image = backbone.framed(image)
     rows = []
     for view in wanted:
@@ -124,7 +143,7 @@ def _pixels(backbone: Backbone, source: ImageSource, image_id: str, wanted: Sequ
 
 
 def _batches(
-    backbone: Backbone, source: ImageSource, missing: Sequence[Missing], seed: int, workers: int
+    read: Callable[[Missing], torch.Tensor], missing: Sequence[Missing], workers: int
 ) -> Iterator[tuple[list[tuple[str, int]], torch.Tensor]]:
     """Full batches in order, with the photo and view of each row; decoding runs at most two batches ahead."""
     keys: list[tuple[str, int]] = []
@@ -135,7 +154,7 @@ def _batches(
         try:
             while True:
                 while sum(len(job[1]) for job, _ in waiting) < 2 * BATCH and (job := next(queue, None)) is not None:
-                    waiting.append((job, pool.submit(_pixels, backbone, source, *job, seed)))
+                    waiting.append((job, pool.submit(read, job)))
                 if not waiting:
                     break
                 (image_id, wanted), future = waiting.popleft()

@@ -58,18 +58,7 @@ def load(path: Path, backbone: Backbone, prompts: PromptSet) -> Projector:
 
     Raises RunError if the file is missing or damaged, ProjectorMismatchError if it belongs to something else.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata: dict[str, str] = file.metadata() or {}
-            tensors: dict[str, torch.Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise RunError(
-            "The trained projector {path} is missing or damaged.",
-            remedy="Train again, or copy the run again.",
-            path=path,
-        ) from error
-    if metadata.get("format") != FORMAT or "weight_PD" not in tensors or "class_names" not in metadata:
-        raise RunError("{path} is not a projector of this program.", remedy="Choose another run.", path=path)
+    metadata, tensors = _read(path)
     expected = {
         "backbone_sha256": (Note("backbone"), backbone.fingerprint),
         "class_names": (Note("class list"), json.dumps(prompts.class_names, ensure_ascii=False)),
@@ -86,6 +75,43 @@ def load(path: Path, backbone: Backbone, prompts: PromptSet) -> Projector:
                 backbone=metadata.get("backbone"),
                 classes=metadata["class_names"],
             )
+    return _checked(path, metadata, tensors, backbone)
+
+
+def load_foreign(path: Path, backbone: Backbone) -> tuple[Projector, tuple[str, ...]]:
+    """A projector that may have been trained on other classes, and the names of those; it must be of this very backbone.
+
+    Raises RunError if the file is missing or damaged, ProjectorMismatchError for another backbone.
+    """
+    metadata, tensors = _read(path)
+    if metadata.get("backbone_sha256") != backbone.fingerprint:
+        raise ProjectorMismatchError(
+            "The trained projector {path} does not fit this model: it was trained on the backbone “{backbone}”.",
+            remedy="Choose that backbone, or a projector that was trained on this one.",
+            path=path,
+            backbone=metadata.get("backbone"),
+        )
+    return _checked(path, metadata, tensors, backbone), tuple(map(str, json.loads(metadata["class_names"])))
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata: dict[str, str] = file.metadata() or {}
+            tensors: dict[str, torch.Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise RunError(
+            "The trained projector {path} is missing or damaged.",
+            remedy="Train again, or copy the run again.",
+            path=path,
+        ) from error
+    if metadata.get("format") != FORMAT or "weight_PD" not in tensors or "class_names" not in metadata:
+        raise RunError("{path} is not a projector of this program.", remedy="Choose another run.", path=path)
+    return metadata, tensors
+
+
+def _checked(path: Path, metadata: dict[str, str], tensors: dict[str, torch.Tensor], backbone: Backbone) -> Projector:
+    """Raises RunError unless the numbers are those that were saved, and fit the backbone."""
     projector = Projector(tensors["weight_PD"], tensors.get("bias_D"))
     intact = metadata.get("weights_sha256") == weights_fingerprint(tensors)
     if not intact or projector.weight_PD.shape != backbone.projector.weight_PD.shape or not _is_finite(projector):

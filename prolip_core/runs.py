@@ -206,7 +206,7 @@ def as_dict(run: PilotRun) -> dict[str, Any]:
         "solver": run.trained.solver,
         "lam": run.trained.lam,
         "lam_note": run.trained.lam_note.text,
-        "lam_note_parts": note_parts(run.trained.lam_note),
+        "lam_note_parts": note_as_dict(run.trained.lam_note),
         "evaluation": run.evaluation,
         "cross_validation": None if cross_validation is None else asdict(cross_validation),
         "zero_shot": _evaluation(run.zero_shot),
@@ -214,7 +214,7 @@ def as_dict(run: PilotRun) -> dict[str, Any]:
         "mcnemar_p": run.mcnemar_p,
         "seconds": run.seconds,
         "warnings": [note.text for note in run.warnings],
-        "notes": [note_parts(note) for note in run.warnings],
+        "notes": [note_as_dict(note) for note in run.warnings],
         "rejected_files": [
             {"filename": file.filename, "reason": file.reason, "remedy": file.remedy} for file in run.photos.rejected
         ],
@@ -263,9 +263,9 @@ def _thinned(history: Sequence[Step]) -> Sequence[Step]:
     return [history[round(i * (len(history) - 1) / (MAX_HISTORY - 1))] for i in range(MAX_HISTORY)]
 
 
-def note_parts(note: Note) -> dict[str, Any]:
+def note_as_dict(note: Note) -> dict[str, Any]:
     """The sentence and what fills it, apart, so that a reader can show it in another language."""
-    values = {name: note_parts(value) if isinstance(value, Note) else value for name, value in note.values.items()}
+    values = {name: note_as_dict(value) if isinstance(value, Note) else value for name, value in note.values.items()}
     return {"message": note.message, "values": values}
 
 

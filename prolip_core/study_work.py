@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from prolip_core import config, job_work, pilot, prompts, runs, spec, storage
+from prolip_core import condition_work, config, job_work, pilot, prompts, runs, spec, storage
 from prolip_core.backbones import Backbone
 from prolip_core.baselines import methods
 from prolip_core.catalogue import BackboneSpec
@@ -32,6 +32,7 @@ from prolip_core.studies import (
     material,
     study_files,
 )
+from prolip_core.studies.condition_words import SECOND_TEST, STRESS, TEST_TIME, TRANSFER
 from prolip_core.studies.kinds import Request
 from prolip_core.studies.material import Material
 from prolip_core.studies.names import (
@@ -248,5 +249,9 @@ KINDS: Mapping[str, Callable[[Work], Mapping[str, Any]]] = {
     ADDED_CLASS: _added_class,
     LOOK: _look,
     LOOK_PHOTO: _look,
+    STRESS: condition_work.distorted,
+    SECOND_TEST: condition_work.second_set,
+    TRANSFER: condition_work.carried_over,
+    TEST_TIME: condition_work.photo_by_photo,
 }
 """Kind of study → what is done for it; gives the content of its result.json and whatever else the page shows."""

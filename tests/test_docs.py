@@ -94,7 +94,15 @@ def test_every_command_in_the_documents_is_understood() -> None:
 def test_every_option_in_the_readme_exists() -> None:
     known = {
         option
-        for command in ("pilot", "predict", "sample", "backbones", "study certainty")
+        for command in (
+            "pilot",
+            "predict",
+            "sample",
+            "backbones",
+            "study certainty",
+            "study second-test",
+            "study transfer",
+        )
         for option in options_of(command)
     }
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", README))

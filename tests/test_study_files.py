@@ -323,5 +323,6 @@ def test_the_defaults_of_the_command_are_those_of_the_studies() -> None:
     assert parser.parse_args(["study", "learning-rates", *base]).draws == learning_rates.DRAWS
     assert parser.parse_args(["study", "new-classes", *base]).draws == new_classes.DRAWS
     assert parser.parse_args(["study", "curve", "TRAIN", "--out", "R"]).draws is None
+    needed = {"second_test": ["--second", "SECOND"], "transfer": ["--run", "RUN"]}
     for name in names.KINDS:
-        assert parser.parse_args(["study", name.replace("_", "-"), *base]).study == name
+        assert parser.parse_args(["study", name.replace("_", "-"), *base, *needed.get(name, [])]).study == name

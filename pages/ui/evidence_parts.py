@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from pages.ui import evidence_certainty, evidence_curve, evidence_look, evidence_methods, evidence_new_class
+from pages.ui import (
+    evidence_certainty,
+    evidence_conditions,
+    evidence_curve,
+    evidence_look,
+    evidence_methods,
+    evidence_new_class,
+)
 from pages.ui.evidence_study import Ask
 from pages.ui.text import _
 from prolip_core.storage.records import Project
@@ -53,6 +60,13 @@ def parts() -> tuple[Part, ...]:
             _("Can a class be added by its name alone, without photos and without training?"),
             evidence_new_class.show,
             evidence_new_class.asks,
+        ),
+        Part(
+            "conditions",
+            _("Other camera, other day?"),
+            _("Does it hold when photos get worse, come from elsewhere, or are taken on another day?"),
+            evidence_conditions.show,
+            evidence_conditions.asks,
         ),
         Part(
             "where-it-looks",

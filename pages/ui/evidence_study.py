@@ -96,7 +96,7 @@ def measured_on(result: Mapping[str, Any]) -> str:
     return _n(
         "Measured on **{count}** test photo that nothing was learnt or chosen from.",
         "Measured on **{count}** test photos that nothing was learnt or chosen from.",
-        result.get("measured_photos", result["query_count"]),
+        result.get("measured_count", result["query_count"]),
     )
 
 
@@ -116,7 +116,8 @@ def _button(project: Project, ask: Ask, label: str) -> None:
         st.rerun()
     if reason is not None:
         st.caption(_("The button is off because: {reason}", reason=note(reason)))
-        st.page_link(registry.file_of("photos"), label=_("Go to the photos"), query_params=session.address())
+        if reason is not ask.blocked:
+            st.page_link(registry.file_of("photos"), label=_("Go to the photos"), query_params=session.address())
 
 
 @guards.fragment(run_every=POLL_S)

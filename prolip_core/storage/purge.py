@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -16,8 +17,9 @@ from prolip_core.storage import undo
 from prolip_core.storage.database import Database
 from prolip_core.storage.database import now as current_time
 from prolip_core.storage.projects import LONG_AGO
-from prolip_core.storage.records import Purged
-from prolip_core.storage.schema import ClassTable, JobTable, PhotoTable, ProjectTable, RunTable
+from prolip_core.storage.records import LIVE_STATES, Purged
+from prolip_core.storage.schema import ClassTable, JobTable, PhotoTable, ProjectTable, RunTable, StudyTable
+from prolip_core.storage.studies import KEEPS
 
 ORPHAN_AGE_S = 3600
 """A file without an owner is removed at this age; a younger one may belong to an upload or a training that is under way."""
@@ -92,13 +94,24 @@ def _remove_files(image_id: str, photo: Path) -> bool:
 
 
 def _is_needed(session: Session, image_id: str) -> bool:
-    return session.scalar(select(PhotoTable.id).where(PhotoTable.image_id == image_id).limit(1)) is not None
+    """By a project, or by a study that was given photos of its own to keep."""
+    if session.scalar(select(PhotoTable.id).where(PhotoTable.image_id == image_id).limit(1)) is not None:
+        return True
+    return image_id in _kept_by_studies(session)
+
+
+def _kept_by_studies(session: Session) -> set[str]:
+    """Photos that a study, finished or asked for, keeps (`studies.KEEPS`)."""
+    kept: list[Mapping[str, Any]] = list(session.scalars(select(StudyTable.settings)).all())
+    live = session.scalars(select(JobTable.payload).where(JobTable.kind == "study", JobTable.state.in_(LIVE_STATES)))
+    kept += [payload.get("settings", {}) for payload in live]
+    return {str(image_id) for settings in kept for image_id in settings.get(KEEPS, ())}
 
 
 def _sweep(db: Database, moment: datetime) -> None:
     """Photos, thumbnails and run folders without an owner, left by a process that died in between."""
     with db.read() as session:
-        known = set(session.scalars(select(PhotoTable.image_id).distinct()))
+        known = set(session.scalars(select(PhotoTable.image_id).distinct())) | _kept_by_studies(session)
         runs = set(session.scalars(select(RunTable.id)))
         is_busy = session.scalar(select(JobTable.id).where(JobTable.state == "running").limit(1)) is not None
     orphans = [

@@ -16,6 +16,9 @@ from prolip_core.storage.projects import live_row
 from prolip_core.storage.records import StudyRecord, StudySummary
 from prolip_core.storage.schema import JobTable, RunTable, StudyTable
 
+KEEPS = "keeps"
+"""In the settings of a study: ids of photos of its own, which stay in the store as long as it is there or under way."""
+
 KEPT = 5
 """So many finished studies of one kind (and one run) are kept; the oldest goes first."""
 

@@ -5,4 +5,5 @@
 `certainty_study`: when is it not sure, and what is its confidence worth?
 `learning_curve`: will more photos help, and of which classes?
 `new_classes`: does a class work that is known by its name alone?
+`stress`, `second_test`, `transfer`, `test_time`: does the training hold under other conditions?
 """

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from prolip_core import certainty, classify, conformal, duplicates, features, image_files, pilot, prolip, splits
+from prolip_core import certainty, conformal, duplicates, features, image_files, pilot, splits
 from prolip_core.backbones import Backbone
 from prolip_core.certainty import Bin, Outcome, RiskCoverage, Share, Suggestion
 from prolip_core.errors import Cancelled, ConfigError, DatasetError
 from prolip_core.objective import Support
-from prolip_core.studies.material import Material, OnProgress, Report, choose_shots, draws, one_thread
+from prolip_core.studies import measuring
+from prolip_core.studies.material import Material, OnProgress, Report, choose_shots, draws
 from prolip_core.types import ImageRecord, ImageSource, Progress, Projector, RejectedFile
 
 LIMIT = 0.05
@@ -221,7 +222,7 @@ def run(
     reports = [Report(on_progress, done, total, start) for done in range(total + 1)]
     held_out = out_of_fold(material, support, pairs, reports)
     chosen = choose(held_out, limit, coverage)
-    projector = _fit(material, support, reports[len(pairs)])
+    projector = measuring.fit(material, support, reports[len(pairs)])
     reports[total].tell()
     return measure(material, shots, held_out, chosen, projector, foreign, start)
 
@@ -235,7 +236,7 @@ def out_of_fold(
     fold_N = np.zeros(len(labels_N), dtype=int)
     projectors = []
     for number, (fit, held) in enumerate(pairs):
-        projectors.append(_fit(material, support.subset(torch.from_numpy(fit)), reports[number]))
+        projectors.append(measuring.fit(material, support.subset(torch.from_numpy(fit)), reports[number]))
         logits_NC[held] = _logits(material, support.pre_VNP[0, torch.from_numpy(held)], projectors[-1])
         fold_N[held] = number
     return OutOfFold(logits_NC, labels_N, fold_N, tuple(projectors))
@@ -348,27 +349,6 @@ def _elsewhere(
     )
 
 
-def _fit(material: Material, support: Support, report: Report) -> Projector:
-    """One training; raises Cancelled where a person stops it."""
-    if report.tell():
-        raise Cancelled("Stopped; nothing was saved.")
-    config = replace(material.spec.fit, seed=material.spec.seed)
-    with one_thread():
-        trained = prolip.fit(
-            support,
-            material.class_vectors.text_CD,
-            material.projector,
-            material.logit_scale,
-            config,
-            lambda _step: report.tell(),
-            on_fold=report,
-        )
-    if trained.stopped:
-        raise Cancelled("Stopped; nothing was saved.")
-    return trained.projector
-
-
 def _logits(material: Material, pre_NP: torch.Tensor, projector: Projector) -> np.ndarray:
-    logits_NC = classify.logits(pre_NP, projector, material.class_vectors.text_CD, material.logit_scale)
-    found: np.ndarray = logits_NC.double().numpy()
+    found: np.ndarray = measuring.logits(material, pre_NP, projector).double().numpy()
     return found

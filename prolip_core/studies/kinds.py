@@ -15,6 +15,7 @@ from prolip_core.studies import (
 )
 from prolip_core.studies.certainty_study import CertaintyStudy, Foreign
 from prolip_core.studies.compare_methods import MethodStudy
+from prolip_core.studies.conditions_files import ConditionStudy
 from prolip_core.studies.learning_curve import CurveStudy
 from prolip_core.studies.learning_rates import LearningRateStudy
 from prolip_core.studies.look_study import LookStudy, Reader
@@ -25,7 +26,7 @@ from prolip_core.studies.new_classes import NewClassesStudy
 DrawnStudy = MethodStudy | LearningRateStudy | CurveStudy | NewClassesStudy
 """Studies of many trainings on random draws; those of certainty and of where it looks have one training."""
 
-Study = DrawnStudy | CertaintyStudy | LookStudy
+Study = DrawnStudy | CertaintyStudy | LookStudy | ConditionStudy
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Request:
 
 
 def run(kind: str, material: Material, request: Request, on_progress: OnProgress | None = None) -> Study:
-    """The study of that kind; `kind` is one of KINDS."""
+    """The study of that kind; `kind` is one of KINDS, but none of CONDITIONS."""
     if kind == CURVE:
         return learning_curve.run(material, n_draws=request.draws, on_progress=on_progress)
     if kind == CERTAINTY:

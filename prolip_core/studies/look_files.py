@@ -25,7 +25,7 @@ def own_keys(study: LookStudy) -> dict[str, Any]:
     """All of the study but its head. Shares are fractions."""
     names = study.material.class_names
     return {
-        "measured_photos": study.measured,
+        "measured_count": study.measured,
         "marked": heat.MARKED,
         "steps": list(STEPS),
         "random_orders": RANDOM_ORDERS,
@@ -119,4 +119,4 @@ def _class(one: ClassEvidence, names: tuple[str, ...]) -> dict[str, Any]:
 
 def _said(key: str, note: Note) -> dict[str, Any]:
     """A sentence, and the same in parts for translation."""
-    return {f"{key}_text": note.text, f"{key}_parts": runs.note_parts(note)}
+    return {f"{key}_text": note.text, f"{key}_parts": runs.note_as_dict(note)}

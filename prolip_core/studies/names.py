@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from prolip_core.studies.condition_words import CONDITIONS
+
 METHODS, LEARNING_RATES, CURVE, NEW_CLASSES = "methods", "learning_rates", "curve", "new_classes"
 CERTAINTY, LOOK = "certainty", "look"
-KINDS = (METHODS, LEARNING_RATES, CURVE, NEW_CLASSES, CERTAINTY, LOOK)
+KINDS = (METHODS, LEARNING_RATES, CURVE, NEW_CLASSES, CERTAINTY, LOOK, *CONDITIONS)
 NEEDS_NO_TEST = (CURVE,)
 """Without test photos these hold photos out of the support."""
 

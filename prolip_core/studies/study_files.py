@@ -15,18 +15,30 @@ from typing import Any
 from prolip_core import __version__, runs
 from prolip_core.baselines import methods
 from prolip_core.errors import RunError
-from prolip_core.studies import certainty_files, curve_advice, look_files, new_classes
+from prolip_core.studies import certainty_files, conditions_files, curve_advice, look_files, new_classes
 from prolip_core.studies.certainty_study import CertaintyStudy
 from prolip_core.studies.compare_methods import MethodStudy, Score
+from prolip_core.studies.condition_words import SECOND_TEST, STRESS, TEST_TIME, TRANSFER
 from prolip_core.studies.kinds import DrawnStudy, Study
 from prolip_core.studies.learning_curve import Curve, CurveStudy
 from prolip_core.studies.learning_rates import LearningRateStudy
 from prolip_core.studies.look_study import LookStudy
 from prolip_core.studies.names import CERTAINTY, CURVE, KINDS, LEARNING_RATES, LOOK, METHODS, NEW_CLASSES
 from prolip_core.studies.new_classes import Half, NewClassesStudy
+from prolip_core.studies.second_test import SecondTestStudy
+from prolip_core.studies.stress import StressStudy
+from prolip_core.studies.test_time import TestTimeStudy
+from prolip_core.studies.transfer import TransferStudy
 from prolip_core.types import Note
 
 FORMAT = 1
+
+_CONDITIONS: Mapping[type[Any], str] = {
+    StressStudy: STRESS,
+    SecondTestStudy: SECOND_TEST,
+    TransferStudy: TRANSFER,
+    TestTimeStudy: TEST_TIME,
+}
 
 
 def save(study: Study, folder: Path) -> Path:
@@ -64,6 +76,8 @@ def as_dict(study: Study) -> dict[str, Any]:
         return {**_head(CERTAINTY, study), **certainty_files.own_keys(study)}
     if isinstance(study, LookStudy):
         return {**_head(LOOK, study), **look_files.own_keys(study)}
+    if isinstance(study, StressStudy | SecondTestStudy | TransferStudy | TestTimeStudy):
+        return {**_head(_CONDITIONS[type(study)], study), **conditions_files.own_keys(study, _notes)}
     if isinstance(study, MethodStudy):
         return methods_as_dict(study)
     if isinstance(study, LearningRateStudy):
@@ -135,10 +149,7 @@ def curve_as_dict(study: CurveStudy) -> dict[str, Any]:
 
 def _notes(notes: Sequence[Note]) -> dict[str, Any]:
     """Sentences, and the same in parts for translation."""
-    return {
-        "advice_text": [note.text for note in notes],
-        "advice_parts": [{"message": note.message, "values": dict(note.values)} for note in notes],
-    }
+    return {"advice_text": [note.text for note in notes], "advice_parts": [runs.note_as_dict(note) for note in notes]}
 
 
 def _curve(study: CurveStudy, of: str, names: Sequence[str], curve: Curve, label: int | None = None) -> dict[str, Any]:

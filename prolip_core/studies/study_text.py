@@ -11,8 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from prolip_core.report_text import plain
-from prolip_core.studies import certainty_text, curve_advice, look_text
+from prolip_core.studies import certainty_text, conditions_text, curve_advice, look_text
 from prolip_core.studies.certainty_text import Block
+from prolip_core.studies.condition_words import CONDITIONS
 from prolip_core.studies.names import CERTAINTY, CURVE, LOOK, METHODS, NEW_CLASSES
 
 WIDTH = 130
@@ -40,6 +41,8 @@ def _blocks(result: Mapping[str, Any]) -> list[Block]:
         return certainty_text.blocks(result)
     if result["study"] == LOOK:
         return look_text.blocks(result)
+    if result["study"] in CONDITIONS:
+        return conditions_text.blocks(result)
     return [table(result), *remarks(result)]
 
 
@@ -49,6 +52,8 @@ def facts(result: Mapping[str, Any]) -> list[str]:
         measured = _answered_once(result)
     elif result["study"] == LOOK:
         measured = _looked_at(result)
+    elif result["study"] in CONDITIONS:
+        measured = conditions_text.facts(result)
     elif result["study"] in (CURVE, NEW_CLASSES):
         measured = _facts_of_new(result)
     else:
@@ -103,7 +108,7 @@ def _answered_once(result: Mapping[str, Any]) -> list[str]:
 def _looked_at(result: Mapping[str, Any]) -> list[str]:
     return [
         f"{len(result['class_names'])} classes, {sum(result['images_per_class'].values())} photos to learn from.",
-        f"{result['measured_photos']} of {result['query_count']} test photos were looked at, {len(result['looks'])} of them for "
+        f"{result['measured_count']} of {result['query_count']} test photos were looked at, {len(result['looks'])} of them for "
         "maps; none of them taught.",
     ]
 

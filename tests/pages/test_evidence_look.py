@@ -91,7 +91,7 @@ def result(db: Database, project: Project) -> dict[str, Any]:
         "looks": [look(first, "Nut", right=True), look(third, "Bolt", right=False)],
         "deletion": {"zero_shot": deletion(None), "prolip": deletion([0.1, 0.3])},
         "classes": [of_class("Nut", "open"), of_class("Bolt", "rim")],
-        "measured_photos": 5,
+        "measured_count": 5,
     }
 
 
@@ -208,7 +208,7 @@ def test_one_photo_of_ones_choice(db: Database, project: Project, open_page: Ope
     assert (job.payload["kind"], job.payload["settings"]) == ("look_photo", {"image_ids": [chosen.image_id]})
     storage.jobs.request_stop(db, job.id)
     found = result(db, project)
-    single = {**found, "looks": found["looks"][:1], "classes": [], "measured_photos": 1}
+    single = {**found, "looks": found["looks"][:1], "classes": [], "measured_count": 1}
     keep(db, project, "look_photo", single)
     text = shown(part(open_page(PAGE, project), PART))
     assert "Measured on **1** test photo that" in text and "**Nut** · " in text

@@ -1,0 +1,222 @@
+"""A second set of test photos: dropped here, kept with the study, never among the project's own photos."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import streamlit as st
+
+from pages.ui import _compat, cached, components, evidence_study, evidence_tables, session
+from pages.ui.evidence_study import Ask
+from pages.ui.text import _, _n, error, number, percent, safe, short, translator
+from prolip_core import storage, uploads
+from prolip_core.errors import ImageError, ProLIPError
+from prolip_core.storage.records import ClassRow, Project
+from prolip_core.storage.studies import KEEPS
+from prolip_core.studies.condition_words import NAMES, SECOND_TEST
+from prolip_core.types import Note, RejectedFile
+from prolip_core.uploads import PlacedPhoto, UploadFile
+
+BY_FOLDER = ""
+SHOWN_FILES = 50
+
+Photos = Sequence[Mapping[str, Any]]
+"""Records of photos as `asdict` gives them, each with the display name of its "class"."""
+
+
+@dataclass
+class _Arrived:
+    """What came of one drop."""
+
+    photos: list[Mapping[str, Any]] = field(default_factory=list)
+    rejected: list[RejectedFile] = field(default_factory=list)
+
+
+def asks(project: Project) -> tuple[Ask, ...]:
+    """The second set that was dropped before."""
+    photos = _kept(project)
+    return (_ask(photos),) if photos else ()
+
+
+def show(project: Project) -> None:
+    """The set as it is, the zone to drop more, and both sets side by side."""
+    st.markdown(
+        _(
+            "Take photos of the same classes with another camera, on another day, in another plant, and drop them here: does it "
+            "still recognise them? They are kept with this result only; they never join the photos of the project."
+        )
+    )
+    photos = _kept(project)
+    job = storage.jobs.latest_study(cached.database(), project.id, SECOND_TEST)
+    if job is None or not job.is_live:
+        photos = _add(project, photos)
+        _those_there(project, photos)
+    nothing = Note("The second test set is still empty. Drop photos first.")
+    record = evidence_study.show(project, _ask(photos) if photos else Ask(SECOND_TEST, blocked=nothing))
+    if record is not None:
+        _result(record.result)
+
+
+def _ask(photos: Photos) -> Ask:
+    return Ask(SECOND_TEST, {"photos": list(photos), KEEPS: [photo["image_id"] for photo in photos]})
+
+
+def _kept(project: Project) -> Photos:
+    """Those that were dropped and not computed with yet, else those of the newest study; only what is there and has a class."""
+    waiting: Photos | None = session.get(_waiting_key(project))
+    if waiting is None:
+        found = storage.studies.latest(cached.database(), project.id, SECOND_TEST)
+        waiting = [] if found is None else found.settings.get("photos", [])
+    names = {row.display_name for row in cached.classes(project)}
+    return [photo for photo in waiting if photo["class"] in names and photo["image_id"] in cached.photo_store()]
+
+
+def _add(project: Project, photos: Photos) -> Photos:
+    """Two zones; what arrives is computed with at once, together with what was there."""
+    classes = cached.classes(project)
+    names = {row.display_name: short(row.display_name) for row in classes}
+    chosen = components.box(
+        st.columns(2)[0],
+        _("Which class do the photos show?"),
+        {BY_FOLDER: _("As their folders are named"), **names},
+        f"second_target_{project.id}",
+    )
+    turn = f"{project.id}_{session.round_of('second')}"
+    left, right = st.columns(2)
+    files = left.file_uploader(_("Photos or a zip file"), accept_multiple_files=True, key=f"second_files_{turn}")
+    tree = right.file_uploader(
+        _("A whole folder, with one folder per class inside"),
+        accept_multiple_files="directory",
+        key=f"second_folder_{turn}",
+    )
+    given = [*(files or ()), *(tree or ())]
+    if given:
+        session.next_round("second")
+        try:
+            arrived = _check([UploadFile(one.name, one.getvalue()) for one in given], classes, chosen)
+        finally:
+            _compat.forget_uploads(given)
+        session.put(_rejected_key(project), arrived.rejected)
+        photos = list({photo["image_id"]: photo for photo in (*photos, *arrived.photos)}.values())
+        if arrived.photos:
+            session.put(_waiting_key(project), photos)
+            ask = _ask(photos)
+            if evidence_study.why_not(project, ask) is None:
+                evidence_study.start(project, ask)
+        st.rerun()
+    _tell(session.get(_rejected_key(project), []))
+    return photos
+
+
+def _check(files: Sequence[UploadFile], classes: Sequence[ClassRow], chosen: str) -> _Arrived:
+    """Every file becomes a photo with a class, or is refused with reason and remedy."""
+    arrived = _Arrived()
+    for one in uploads.check(files, cached.photo_store(), cached.thumbnail_store()):
+        if one.rejected is not None:
+            arrived.rejected.append(one.rejected)
+        if one.photo is not None:
+            name = chosen or _class_of(one.photo, classes)
+            if name is None:
+                arrived.rejected.append(_without_class(one.photo))
+            else:
+                arrived.photos.append({**asdict(one.photo.photo.record), "class": name})
+    return arrived
+
+
+def _class_of(placed: PlacedPhoto, classes: Sequence[ClassRow]) -> str | None:
+    place = None if placed.folder is None else uploads.match_class(placed.folder, [row.spec for row in classes])
+    return None if place is None else classes[place].display_name
+
+
+def _without_class(placed: PlacedPhoto) -> RejectedFile:
+    filename = placed.photo.record.filename
+    if placed.folder is None:
+        problem = ImageError(
+            "{filename} came without a folder, so its class is not known.",
+            filename=filename,
+            remedy="Choose the class above and drop it again.",
+        )
+    else:
+        problem = ImageError(
+            "{filename} lies in the folder “{folder}”, which is no class of this project.",
+            filename=filename,
+            remedy="Name the folder like the class, or choose the class above and drop it again.",
+            folder=placed.folder,
+        )
+    return RejectedFile(filename, problem)
+
+
+def _those_there(project: Project, photos: Photos) -> None:
+    """How many of each class, and the way to begin anew."""
+    if not photos:
+        return
+    counts = Counter(photo["class"] for photo in photos)
+    told = ", ".join(f"{safe(name)}: {number(count)}" for name, count in counts.items())
+    left, right = st.columns([5, 2], vertical_alignment="center")
+    left.markdown(
+        _n("The second set has **{count}** photo.", "The second set has **{count}** photos.", len(photos)) + f" {told}"
+    )
+    if right.button(_("Remove this second set"), key="second_remove", width="stretch"):
+        db = cached.database()
+        for study in storage.studies.list_(db, project.id):
+            if study.kind == SECOND_TEST:
+                storage.studies.delete(db, study.id)
+        session.drop(_waiting_key(project))
+        session.drop(_rejected_key(project))
+        st.rerun()
+
+
+def _tell(rejected: Sequence[RejectedFile]) -> None:
+    if not rejected:
+        return
+    lines = [_n("**{count}** file was not taken:", "**{count}** files were not taken:", len(rejected))]
+    for one in rejected[:SHOWN_FILES]:
+        problem: ProLIPError = one.error
+        reason, remedy = error(problem)
+        lines.append(f"- {safe(one.filename)}: {reason} {remedy}")
+    st.warning("\n".join(lines))
+
+
+def _result(result: Mapping[str, Any]) -> None:
+    evidence_tables.advice(result)
+    for column, one in zip(st.columns(2), result["both_sets"], strict=True):
+        lines = [
+            _("First test set: {figure}", figure=evidence_tables.right(one["first"])),
+            _("Second test set: {figure}", figure=evidence_tables.right(one["second"])),
+            _(
+                "Every class counted the same: {first}, then {second}",
+                first=percent(one["first_balanced"]),
+                second=percent(one["second_balanced"]),
+            ),
+            _("Difference of these in points: {figure}", figure=evidence_tables.points(one)),
+        ]
+        evidence_tables.card(column, translator().note(NAMES[one["method"]]), lines)
+    classes = [
+        {
+            _("Class"): short(one["class_name"]),
+            _("First test set"): evidence_tables.right(one["first"]),
+            _("Second test set"): evidence_tables.right(one["second"]),
+        }
+        for one in result["second_classes"]
+    ]
+    with st.expander(_("Class by class")):
+        st.dataframe(classes, hide_index=True, width="stretch", key="second_classes")
+    _left_out(result["second_taught_files"], _("Left out, the same as photos to learn from or near-copies of them:"))
+    _left_out(result["second_measured_files"], _("Left out, the same as photos of the first test set or near-copies:"))
+
+
+def _left_out(names: Sequence[str], title: str) -> None:
+    if names:
+        shown = ", ".join(safe(name) for name in names[:SHOWN_FILES])
+        st.caption(f"{title} {number(len(names))} ({shown}{' …' if len(names) > SHOWN_FILES else ''})")
+
+
+def _waiting_key(project: Project) -> str:
+    return f"second_waiting_{project.id}"
+
+
+def _rejected_key(project: Project) -> str:
+    return f"second_rejected_{project.id}"

@@ -1,0 +1,45 @@
+"""Rows and sentences that the studies of other conditions share on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from streamlit.delta_generator import DeltaGenerator
+
+from pages.ui import components
+from pages.ui.text import _, note, number, right_of, safe
+from prolip_core import i18n
+
+Shown = Mapping[str, Any]
+
+
+def advice(result: Shown) -> None:
+    """What a study means, in sentences."""
+    components.bullet_list(note(i18n.note_of(parts)) for parts in result["advice_parts"])
+
+
+def right(one: Shown) -> str:
+    """An accuracy with count and range; not Markdown."""
+    return right_of(one["right"], one["count"], *one["accuracy_interval"]) if one["count"] else _("no photo")
+
+
+def points(one: Shown) -> str:
+    """A difference in points with its range; not Markdown."""
+    low, high = one["difference_interval"]
+    return _(
+        "{points} (likely {low} to {high})",
+        points=f"{100 * one['difference']:+.1f}",
+        low=f"{100 * low:+.1f}",
+        high=f"{100 * high:+.1f}",
+    )
+
+
+def card(column: DeltaGenerator, title: str, lines: Iterable[str]) -> None:
+    """A box with a title and plain lines; none of it is Markdown yet."""
+    text = "\n".join(f"- {safe(line, 200)}" for line in lines)
+    column.container(border=True).markdown(f"**{safe(title)}**\n\n{text}")
+
+
+def flips(one: Shown) -> str:
+    return _("{good} put right, {bad} put wrong", good=number(one["put_right"]), bad=number(one["put_wrong"]))
