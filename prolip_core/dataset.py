@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from prolip_core import image_files, prompts
+from prolip_core import csv_text, image_files, prompts
 from prolip_core.errors import DatasetError, ImageError
 from prolip_core.types import ClassSpec, DuplicateFile, ImageSource, LabelledImage, Progress, RejectedFile
 
@@ -181,8 +181,7 @@ def _table(path: Path) -> tuple[Sequence[str], list[dict[str, str]]]:
     """The names of the columns, in small letters, and the lines below them; parted by commas, semicolons or tabs, as the
     spreadsheets of different countries write them."""
     lines = _decode_text(path).lstrip().splitlines(keepends=True)
-    separator = max(",;\t", key=lines[0].count) if lines else ","
-    reader = csv.DictReader(lines, delimiter=separator)
+    reader = csv.DictReader(lines, delimiter=csv_text.delimiter(lines[0] if lines else ""))
     try:
         reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
         return reader.fieldnames, list(reader)
@@ -207,16 +206,12 @@ def _decode_text(path: Path) -> str:
             path=path,
             cause=error.reason_text,
         ) from error
-    # "Unicode text" of a spreadsheet is UTF-16 and says so in its first two bytes.
-    encodings = ("utf-16",) if data[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig", "cp932")
-    for encoding in encodings:
-        try:
-            return data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise DatasetError(
-        "The class list {path} is not a text file.", remedy="Save it as “CSV UTF-8” in your spreadsheet.", path=path
-    )
+    try:
+        return csv_text.decode(data)
+    except ValueError as error:
+        raise DatasetError(
+            "The class list {path} is not a text file.", remedy="Save it as “CSV UTF-8” in your spreadsheet.", path=path
+        ) from error
 
 
 def _read(

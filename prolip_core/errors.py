@@ -15,7 +15,7 @@ ProLIPError
 │   ├── ImageTooSmallError          too few pixels to show anything
 │   └── UnreadableFileError         the system will not give the bytes (rights, a folder, gone)
 ├── ArchiveError                a zip file cannot be used
-├── DatasetError                a folder of photos, a class list or a split cannot be used
+├── DatasetError                a folder of photos, a class list, a split or a table of tags cannot be used
 ├── PromptError                 a template or a class name cannot be used
 ├── BackboneError
 │   ├── UnknownBackboneError        no such name
@@ -120,7 +120,7 @@ class ArchiveError(ProLIPError):
 
 
 class DatasetError(ProLIPError):
-    """A folder of photos, a class list or a split cannot be used."""
+    """A folder of photos, a class list, a split or a table of tags cannot be used."""
 
 
 class PromptError(ProLIPError):

@@ -113,11 +113,14 @@ def test_a_database_of_the_first_version_keeps_its_rows_and_gives_no_number_twic
     assert "AUTOINCREMENT" not in made
     old = Database(create_engine(url))
     project, (nut,) = project_with(old, "Nut", photos=3)
-    before = state_of(old, project.id)
     old.close()
+    before = raw_rows(url)
 
     db = storage.open_database(url)
-    assert state_of(db, project.id) == before
+    assert raw_rows(url) == before
+    assert [photo.record.filename for photo in storage.photos.list_(db, project.id)] == [
+        f"Nut {n}.jpg" for n in range(3)
+    ]
     last = storage.photos.list_(db, project.id)[-1]
     storage.photos.delete(db, [last.id])
     storage.purge(db, after(LATER_S))
@@ -128,6 +131,15 @@ def test_a_database_of_the_first_version_keeps_its_rows_and_gives_no_number_twic
     with db.read() as session:
         assert session.scalars(select(PhotoTable)).all() == []
     db.close()
+
+
+def raw_rows(url: str) -> list[list[tuple[object, ...]]]:
+    """Classes and photos as they lie in the file: today's code asks for tables that an old database does not have."""
+    with create_engine(url).connect() as connection:
+        return [
+            [tuple(row) for row in connection.exec_driver_sql(f"SELECT * FROM {name} ORDER BY id")]  # noqa: S608
+            for name in ("class", "photo")
+        ]
 
 
 def test_the_address_of_the_environment_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -412,15 +424,23 @@ def test_every_change_can_be_taken_back_exactly(db: Database, kind: str) -> None
     assert storage.photos.fingerprint(db, project.id) == fingerprint
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(kinds=st.lists(st.sampled_from(sorted(CHANGES)), max_size=6))
+def tag_one(db: Database, _: str, _rows: object, photos: tuple[Photo, ...]) -> None:
+    """Of the photos that there are, the first gets a value that it has not had."""
+    storage.photos.set_tag(db, ids(photos[:1]), "line", f"{photos[0].tags}"[:60] if photos else "x")
+
+
+CHANGES_OF_ALL_KINDS: dict[str, Change] = {**CHANGES, "tags": tag_one}
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(kinds=st.lists(st.sampled_from(sorted(CHANGES_OF_ALL_KINDS)), max_size=6))
 def test_any_row_of_changes_is_taken_back_step_by_step(db: Database, kinds: list[str]) -> None:
     project, _ = project_with(db, "Nut", "Bolt", photos=2)
     states = []
     for kind in kinds:
         rows = storage.classes.list_(db, project.id)
         before = state_of(db, project.id)
-        CHANGES[kind](db, project.id, rows, storage.photos.list_(db, project.id))
+        CHANGES_OF_ALL_KINDS[kind](db, project.id, rows, storage.photos.list_(db, project.id))
         if state_of(db, project.id) != before:
             states.append((kind, before))
         # else it changed nothing (all is excluded already, say), and that is no step

@@ -80,6 +80,7 @@ def undo_button(project_id: str, key: str, *, of_classes: bool = False) -> None:
         "exclude": _("Photos were excluded"),
         "restore": _("Photos were included again"),
         "delete": _("Photos were deleted"),
+        "tags": _("Tags were changed"),
         "classes": _("Classes were changed"),
     }
     explanation = words.get(kind or "", _("There is nothing to undo."))

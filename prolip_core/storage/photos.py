@@ -13,13 +13,14 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from prolip_core import tags
 from prolip_core.errors import StorageError
 from prolip_core.image_files import natural_key
-from prolip_core.storage import undo
+from prolip_core.storage import photo_tags, undo
 from prolip_core.storage.database import Database, now
 from prolip_core.storage.names import clean
 from prolip_core.storage.projects import live_row, touch
-from prolip_core.storage.records import AddResult, Photo, Role
+from prolip_core.storage.records import AddResult, Photo, Role, Tags
 from prolip_core.storage.schema import ClassTable, PhotoTable
 from prolip_core.types import CheckedPhoto, DuplicateFile, ImageRecord, Quality
 
@@ -63,7 +64,8 @@ def read(
     ordered = sorted(
         found, key=lambda pair: (pair[1], pair[0].role != "train", natural_key(pair[0].filename), pair[0].id)
     )
-    return tuple(_photo(row) for row, _ in ordered)
+    tags_of = photo_tags.read(session, [row.id for row, _ in ordered])
+    return tuple(_photo(row, tags_of.get(row.id, ())) for row, _ in ordered)
 
 
 def add(
@@ -139,6 +141,40 @@ def set_role(db: Database, photo_ids: Sequence[int], role: Role) -> None:
     _change(db, photo_ids, "role", change, lambda row: row.role != role)
 
 
+def set_tag(db: Database, photo_ids: Sequence[int], name: str, value: str) -> int:
+    """Gives the photos this tag, in place of another value of the same name; how many photos changed.
+
+    Raises DatasetError for a name or a value that is empty or too long, or where a photo would have too many tags.
+    """
+    checked, checked_value = tags.check_name(name), tags.check_value(value)
+    return change_tags(db, {id_: {checked: checked_value} for id_ in photo_ids})
+
+
+def remove_tag(db: Database, photo_ids: Sequence[int], name: str) -> int:
+    """Takes this tag away from the photos; how many photos changed."""
+    return change_tags(db, {id_: {tags.clean(name): None} for id_ in photo_ids})
+
+
+def change_tags(db: Database, wanted: Mapping[int, Mapping[str, str | None]]) -> int:
+    """Photo id → name → value (None: away with it) for many photos as one undo step; how many photos changed. Names and values
+    are clean already. No fingerprint changes with tags: a training learns nothing from them.
+
+    Raises DatasetError, and changes nothing, where a photo would have more than `tags.MAX_TAGS`.
+    """
+    with db.write() as session:
+        rows = _live(session, list(wanted))
+        found = photo_tags.read(session, [row.id for row in rows])
+        before = {row.id: dict(found.get(row.id, ())) for row in rows}
+        after = {id_: photo_tags.merged(own, wanted[id_]) for id_, own in before.items()}
+        changed = {row.id: row.project_id for row in rows if after[row.id] != before[row.id]}
+        for project_id in set(changed.values()):
+            ids = [id_ for id_, owner in changed.items() if owner == project_id]
+            touch(session, project_id)
+            undo.remember(session, project_id, "tags", tags={id_: before[id_] for id_ in ids})
+            photo_tags.write(session, {id_: after[id_] for id_ in ids})
+    return len(changed)
+
+
 def exclude(db: Database, photo_ids: Sequence[int]) -> None:
     """The photos stay, but neither teach nor measure."""
     _set_excluded(db, photo_ids, True, "exclude")
@@ -209,16 +245,21 @@ def _change(
 ) -> None:
     """One undo step on the photos of these ids; those that are gone, or are as wanted already, are passed over."""
     with db.write() as session:
-        rows: list[PhotoTable] = []
-        for start in range(0, len(photo_ids), _BATCH):
-            ids = photo_ids[start : start + _BATCH]
-            found = session.scalars(select(PhotoTable).where(PhotoTable.id.in_(ids), PhotoTable.deleted_at.is_(None)))
-            rows += [row for row in found if concerns(row)]
+        rows = [row for row in _live(session, photo_ids) if concerns(row)]
         for project_id in {row.project_id for row in rows}:
             of_project = [row for row in rows if row.project_id == project_id]
             touch(session, project_id)
             undo.remember(session, project_id, kind, photos=of_project)
             change(session, of_project)
+
+
+def _live(session: Session, photo_ids: Sequence[int]) -> list[PhotoTable]:
+    """Those of the photos that are not deleted."""
+    rows: list[PhotoTable] = []
+    for start in range(0, len(photo_ids), _BATCH):
+        ids = photo_ids[start : start + _BATCH]
+        rows += session.scalars(select(PhotoTable).where(PhotoTable.id.in_(ids), PhotoTable.deleted_at.is_(None)))
+    return rows
 
 
 def _row(project_id: str, class_id: int, role: Role, item: CheckedPhoto) -> PhotoTable:
@@ -243,10 +284,10 @@ def _row(project_id: str, class_id: int, role: Role, item: CheckedPhoto) -> Phot
     )
 
 
-def _photo(row: PhotoTable) -> Photo:
+def _photo(row: PhotoTable, own_tags: Tags = ()) -> Photo:
     record = ImageRecord(
         row.image_id, row.filename, row.format, row.width_px, row.height_px, row.size_bytes, int(row.phash, 16)
     )
     quality = Quality(row.sharpness, row.brightness, row.contrast)
     role: Role = "test" if row.role == "test" else "train"
-    return Photo(row.id, row.class_id, role, row.excluded, record, quality, row.added_at)
+    return Photo(row.id, row.class_id, role, row.excluded, record, quality, row.added_at, own_tags)

@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from prolip_core.errors import StorageError
+from prolip_core.storage import photo_tags
 from prolip_core.storage.database import Database, now
 from prolip_core.storage.names import check_name
 from prolip_core.storage.records import LIVE_STATES, Project, ProjectCard, RunSummary
@@ -103,7 +104,7 @@ def set_spec(db: Database, project_id: str, spec: Mapping[str, Any]) -> None:
 
 
 def duplicate(db: Database, project_id: str, name: str) -> Project:
-    """A copy with classes, photos and choices, without runs. Photos on disk are shared, not copied."""
+    """A copy with classes, photos, their tags and choices, without runs. Photos on disk are shared, not copied."""
     checked, moment = check_name(name), now()
     with db.write() as session:
         original = live_row(session, project_id)
@@ -121,11 +122,15 @@ def duplicate(db: Database, project_id: str, name: str) -> Project:
         photos = session.scalars(
             select(PhotoTable).where(PhotoTable.project_id == project_id, PhotoTable.deleted_at.is_(None))
         )
-        session.add_all(
-            _copy_row(row, project_id=copy.id, class_id=new_class[row.class_id].id)
+        new_photo = {
+            row.id: _copy_row(row, project_id=copy.id, class_id=new_class[row.class_id].id)
             for row in photos
             if row.class_id in new_class
-        )
+        }
+        session.add_all(new_photo.values())
+        session.flush()
+        tags = photo_tags.read(session, new_photo)
+        photo_tags.write(session, {new_photo[id_].id: dict(of_photo) for id_, of_photo in tags.items()})
     return _project(copy)
 
 

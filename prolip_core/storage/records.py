@@ -12,6 +12,9 @@ from prolip_core.types import ClassSpec, DuplicateFile, ImageRecord, Prediction,
 Role = Literal["train", "test"]
 JobKind = Literal["train", "sample", "similarity", "study"]
 JobState = Literal["queued", "running", "done", "failed", "stopped"]
+Tags = tuple[tuple[str, str], ...]
+"""Names and values of a photo's tags, by name."""
+
 LIVE_STATES: tuple[JobState, ...] = ("queued", "running")
 
 
@@ -82,6 +85,7 @@ class Photo:
     record: ImageRecord
     quality: Quality
     added_at: datetime
+    tags: Tags = ()
 
     @property
     def image_id(self) -> str:

@@ -73,8 +73,15 @@ class PhotoTable(Base):
     __table_args__ = (Index("photo_of_project", "project_id", "deleted_at"), NEVER_REUSED)
 
 
+class PhotoTagTable(Base):
+    __tablename__ = "photo_tag"
+    photo_id: Mapped[int] = mapped_column(ForeignKey("photo.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    value: Mapped[str] = mapped_column(Text)
+
+
 class UndoTable(Base):
-    """One step that can be taken back: the rows of photos and classes as they were before it."""
+    """One step that can be taken back: the rows of photos and classes, and the tags of photos, as they were before it."""
 
     __tablename__ = "undo"
     id: Mapped[int] = mapped_column(primary_key=True)

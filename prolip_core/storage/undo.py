@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from prolip_core.storage import photo_tags
 from prolip_core.storage.database import Database, now
 from prolip_core.storage.projects import touch
 from prolip_core.storage.schema import ClassTable, PhotoTable, UndoTable
@@ -18,6 +19,9 @@ NEW = "new"
 """In place of the time of deletion, for a row that did not exist: taking the step back deletes it."""
 
 Row = TypeVar("Row", PhotoTable, ClassTable)
+
+_KEPT: Mapping[str, type[PhotoTable | ClassTable]] = {"photos": PhotoTable, "classes": ClassTable, "tags": PhotoTable}
+"""What a step keeps, and the table whose rows each of its entries names."""
 
 _PHOTO_FIELDS = ("class_id", "role", "excluded")
 _CLASS_FIELDS = ("position", "display_name", "prompt_names")
@@ -31,10 +35,13 @@ def remember(
     photos: Iterable[PhotoTable] = (),
     classes: Iterable[ClassTable] = (),
     new: Iterable[PhotoTable | ClassTable] = (),
+    tags: Mapping[int, Mapping[str, str]] | None = None,
     batch: str = "",
 ) -> None:
-    """Call before rows change (`new`: after these have their ids). Steps of one `batch` that follow each other are one step."""
+    """Call before rows change (`new`: after these have their ids). tags: photo id → the tags that it has. Steps of one `batch`
+    that follow each other are one step."""
     before: dict[str, Any] = {
+        "tags": [{"id": id_, "tags": dict(of_photo)} for id_, of_photo in (tags or {}).items()],
         "photos": [_state(row, _PHOTO_FIELDS) for row in photos],
         "classes": [_state(row, _CLASS_FIELDS) for row in classes],
     }
@@ -43,11 +50,7 @@ def remember(
     newest = select(UndoTable).where(UndoTable.project_id == project_id).order_by(UndoTable.id.desc()).limit(1)
     last = session.scalar(newest) if batch else None
     if last is not None and (last.kind, last.before.get("batch")) == (kind, batch):
-        last.before = {
-            **last.before,
-            "photos": last.before["photos"] + before["photos"],
-            "classes": last.before["classes"] + before["classes"],
-        }
+        last.before = {**last.before, **{kept: _states(last, kept) + before[kept] for kept in _KEPT}}
         return
     session.add(UndoTable(project_id=project_id, at=now(), kind=kind, before={**before, "batch": batch}))
     session.flush()
@@ -78,6 +81,7 @@ def take_back(db: Database, project_id: str) -> str | None:
             return None
         _restore(session, project_id, PhotoTable, step.before["photos"])
         _restore(session, project_id, ClassTable, step.before["classes"])
+        _restore_tags(session, project_id, _states(step, "tags"))
         session.delete(step)
         return step.kind
 
@@ -95,8 +99,8 @@ def forget(session: Session, project_ids: Iterable[str]) -> None:
         torn = [
             number
             for number, step in enumerate(steps)
-            for table, states in ((PhotoTable, step.before["photos"]), (ClassTable, step.before["classes"]))
-            if any(state["id"] not in there[table] for state in states)
+            for kept, table in _KEPT.items()
+            if any(state["id"] not in there[table] for state in _states(step, kept))
         ]
         for step in steps[: max(torn, default=-1) + 1]:
             session.delete(step)
@@ -105,6 +109,16 @@ def forget(session: Session, project_ids: Iterable[str]) -> None:
 def _state(row: PhotoTable | ClassTable, fields: tuple[str, ...]) -> dict[str, Any]:
     deleted_at = row.deleted_at.isoformat() if row.deleted_at else None
     return {"id": row.id, "deleted_at": deleted_at, **{field: getattr(row, field) for field in fields}}
+
+
+def _states(step: UndoTable, kept: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = step.before.get(kept, [])  # a step of an older version kept no tags
+    return found
+
+
+def _restore_tags(session: Session, project_id: str, states: list[dict[str, Any]]) -> None:
+    there = set(session.scalars(select(PhotoTable.id).where(PhotoTable.project_id == project_id)))
+    photo_tags.write(session, {state["id"]: state["tags"] for state in states if state["id"] in there})
 
 
 def _restore(session: Session, project_id: str, table: type[Row], states: list[dict[str, Any]]) -> None:
