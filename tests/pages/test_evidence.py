@@ -553,4 +553,4 @@ def test_what_the_added_class_does_to_all_answers(
         assert "“座金” is class number 5 now" in text and "a photo of a washer" in text
         assert "before: 6 of 8 right" in text and "as well: 5 of 8 right" in text
         assert "1 test photo is taken for “座金” now." in text
-        assert "recognised as “座金”: 1 of 1 right" in text
+        assert "recognised as “座金”: 1 of 1 (likely" in text
