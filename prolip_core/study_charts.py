@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -122,7 +123,7 @@ def learning_curve(
             bars.encode(y=alt.Y("low:Q"), y2="high:Q"),
             lines,
             dots.encode(y=y, tooltip=told),
-        ).properties(width="container", height=320)
+        ).properties(height=320, **charts.AS_WIDE_AS_THE_PAGE)
     )
 
 
@@ -130,7 +131,7 @@ def _room(data: pd.DataFrame, columns: Sequence[str]) -> list[float]:
     """The part of 0 … 1 that holds all values, in steps of ten points and with a little room."""
     values = data[list(columns)].astype(float)
     low, high = float(values.min().min()), float(values.max().max())
-    return [max(0.0, int(10 * (low - 0.02)) / 10), min(1.0, -int(-10 * (high + 0.02)) / 10 + 0.1 * (high < 0.9))]
+    return [max(0.0, math.floor(10 * (low - 0.02)) / 10), min(1.0, math.ceil(10 * (high + 0.02)) / 10)]
 
 
 @dataclass(frozen=True)
@@ -202,8 +203,8 @@ def learning_rates(
     rows += [(zero_shot[0], rate, zero_shot[1]) for rate in (rates[0], rates[-1])]
     data = pd.DataFrame(rows, columns=["series", "rate", "accuracy"])
     names = [zero_shot[0], *(name for name, _ in lines)]
-    colours = [charts.BEFORE, *LINES[: len(lines)]]
-    dashes = [DASHED, *DASHES[: len(lines)]]
+    colours = [charts.BEFORE, *LINES[-len(lines) :]]
+    dashes = [DASHED, *DASHES[-len(lines) :]]
     base = alt.Chart(data).encode(
         x=alt.X(
             "rate:Q",
@@ -233,7 +234,7 @@ def learning_rates(
             ]
         )
     )
-    return charts.plain(alt.layer(drawn, dots).properties(width="container", height=300))
+    return charts.plain(alt.layer(drawn, dots).properties(height=300, **charts.AS_WIDE_AS_THE_PAGE))
 
 
 @dataclass(frozen=True)
@@ -281,7 +282,7 @@ def reliability(bins: Sequence[Bin], texts: ReliabilityTexts) -> charts.Chart:
             alt.Tooltip("count:Q", title=texts.count),
         ],
     )
-    return charts.plain(alt.layer(line, bars, dots).properties(width="container", height=300))
+    return charts.plain(alt.layer(line, bars, dots).properties(height=300, **charts.AS_WIDE_AS_THE_PAGE))
 
 
 def risk_coverage(
@@ -310,4 +311,4 @@ def risk_coverage(
         alt.Tooltip("coverage:Q", title=texts[0], format=".0%"),
         alt.Tooltip("risk:Q", title=texts[1], format=".1%"),
     ]
-    return charts.plain(alt.layer(line, dot.encode(tooltip=told)).properties(width="container", height=300))
+    return charts.plain(alt.layer(line, dot.encode(tooltip=told)).properties(height=300, **charts.AS_WIDE_AS_THE_PAGE))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
@@ -11,7 +11,7 @@ import streamlit as st
 from pages.ui import cached, evidence_photos, evidence_study, guards, photo_grid, session
 from pages.ui.evidence_study import Ask
 from pages.ui.photo_grid import Tile
-from pages.ui.text import _, _n, number, percent, right_of, short
+from pages.ui.text import _, _n, number, percent, right_of, share_of, short
 from prolip_core import storage, study_charts
 from prolip_core.charts import Chart
 from prolip_core.storage.records import Project, StudyRecord
@@ -149,7 +149,7 @@ def _sets(result: Result) -> None:
         ),
         _(
             "Test photos whose right class was among them: {figure}.",
-            figure=_share(sets["covered"], total, (low, high)),
+            figure=share_of(sets["covered"], total, low, high),
         ),
         _(
             "Promised in any case: {share}, as long as new photos are of the same kind and mixture.",
@@ -236,12 +236,14 @@ def _foreign(project: Project, record: StudyRecord) -> None:
         + "\n- "
         + _(
             "turned away, to a person: {figure}",
-            figure=_share(found["turned_away"], found["count"], found["turned_away_interval"]),
+            figure=share_of(found["turned_away"], found["count"], *found["turned_away_interval"]),
         )
         + "\n- "
         + _(
             "test photos of your classes that go to a person with it: {figure}",
-            figure=_share(found["test_turned_away"], record.result["query_count"], found["test_turned_away_interval"]),
+            figure=share_of(
+                found["test_turned_away"], record.result["query_count"], *found["test_turned_away_interval"]
+            ),
         )
     )
     if found["dropped_files"]:
@@ -269,13 +271,3 @@ def _words(one: Mapping[str, Any], threshold: float | None) -> list[photo_grid.W
         (_("{name} ({share} sure)", name=short(one["answer"], 30), share=percent(one["confidence"])), ""),
         (_("to a person"), "blue") if is_away else (_("taken for it"), "orange"),
     ]
-
-
-def _share(count: int, total: int, interval: Sequence[float]) -> str:
-    return _(
-        "{count} of {total} (likely {low}–{high})",
-        count=number(count),
-        total=number(total),
-        low=percent(interval[0]),
-        high=percent(interval[1]),
-    )

@@ -10,7 +10,7 @@ import streamlit as st
 from pages.ui import cached, components, evidence_photos, evidence_study, photo_grid, registry, run_choice, session
 from pages.ui.evidence_study import Ask
 from pages.ui.photo_grid import Tile
-from pages.ui.text import _, _n, note, number, percent, right_of, safe, short
+from pages.ui.text import _, _n, note, number, percent, right_of, safe, share_of, short
 from prolip_core import i18n, metrics, prompts, storage
 from prolip_core.storage.records import Project, StudyRecord
 from prolip_core.studies.names import ADDED_CLASS, NEW_CLASSES
@@ -177,12 +177,13 @@ def _on_test_photos(result: Mapping[str, Any], name: str) -> None:
 
 def _on_own_photos(result: Mapping[str, Any], name: str, names: Mapping[str, str]) -> None:
     added = result["class_names"][-1]
+    count = len(result["photos"])
     hits = sum(one["answer"] == added for one in result["photos"])
     st.markdown(
         _(
             "Of the photos that you dropped, recognised as “{name}”: {figure}",
             name=name,
-            figure=_figure(hits, len(result["photos"])),
+            figure=share_of(hits, count, *metrics.wilson_interval(hits, count)),
         )
     )
     _grid(result["photos"], names, "new_class_answers")

@@ -106,6 +106,17 @@ def right_of(correct: int, count: int, low: float, high: float) -> str:
     )
 
 
+def share_of(count: int, total: int, low: float, high: float) -> str:
+    """A share of photos that is no accuracy, with its likely range."""
+    return _(
+        "{count} of {total} (likely {low}–{high})",
+        count=number(count),
+        total=number(total),
+        low=percent(low),
+        high=percent(high),
+    )
+
+
 def _safe_note(sentence: Note) -> Note:
     return Note(sentence.message, {key: _value(key, value) for key, value in sentence.values.items()})
 
