@@ -115,3 +115,28 @@ def test_the_command_writes_the_page_or_says_what_is_wrong(tmp_path: Path, capsy
         assert results_page.main([wrong]) == 2
         said = capsys.readouterr()
         assert said.out == "" and len(said.err.splitlines()) == 1
+
+
+def test_the_figures_show_what_the_tables_say(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--figures", str(tmp_path)]
+    methods = methods_result()
+    methods["methods"] = [
+        {**one, "photo_interval": [one["accuracy"] - 0.1, one["accuracy"] + 0.1]} for one in methods["methods"]
+    ]
+    for name, result in (("methods", methods), ("rates", rates_result())):
+        path = tmp_path / f"{name}.json"
+        path.write_text(json.dumps(result), encoding="utf-8")
+        arguments.append(f"parts={path}")
+    assert results_page.main(arguments) == 0
+    page = capsys.readouterr().out
+    drawn = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.glob("*.svg")}
+    assert set(drawn) == {"results-parts-methods.svg", "results-parts-learning-rates.svg"}
+    assert all(f"]({tmp_path.name}/{name})" in page for name in drawn)
+    ranks = [
+        drawn["results-parts-methods.svg"].index(f">{name}<") for name in ("AHEAD", "LEVEL", "MINE", "BEHIND", "ONCE")
+    ]
+    assert ranks == sorted(ranks)
+    assert (
+        "λ = 2" in drawn["results-parts-learning-rates.svg"]
+        and "zero-shot" in drawn["results-parts-learning-rates.svg"]
+    )

@@ -1,6 +1,6 @@
 """Writes docs/results.md from the results of studies.
 
-    python -m prolip_core.studies.results_page NAME=RESULT.json … > docs/results.md
+    python -m prolip_core.studies.results_page --figures docs/images NAME=RESULT.json … > docs/results.md
 
 NAME is the photo folder that the commands on the page name. Every figure and every sentence about who is ahead comes from the
 result files, so the page is written anew by one command when the backbone or a method changes.
@@ -8,13 +8,15 @@ result files, so the page is written anew by one command when the backbone or a 
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from prolip_core import figure_files
 from prolip_core.errors import ConfigError, ProLIPError
-from prolip_core.studies import names, study_files, study_text
+from prolip_core.studies import names, results_figures, study_files, study_text
 
 INTRODUCTION = """# Results
 
@@ -54,12 +56,19 @@ PAPER_RATES = (1e-5, 1e-2)
 
 def main(arguments: Sequence[str]) -> int:
     """Writes the page to stdout; 2 and one line on stderr for wrong input."""
+    parser = argparse.ArgumentParser(prog="results_page", description=__doc__)
+    parser.add_argument("results", nargs="+", metavar="NAME=RESULT.json")
+    parser.add_argument("--figures", type=Path, help="folder for the figures, beside the page")
+    asked = parser.parse_args(arguments)
     try:
-        results = [(name, study_files.load(path, DRAWN)) for name, path in _parse(arguments)]
+        results = [(name, study_files.load(path, DRAWN)) for name, path in _parse(asked.results)]
     except ProLIPError as error:
         sys.stderr.write(f"results_page: {error}\n")
         return 2
-    sys.stdout.write(page(results))
+    if asked.figures is not None:
+        for name, result in results:
+            (asked.figures / _figure(name, result)).write_bytes(figure_files.svg(results_figures.draw(result)))
+    sys.stdout.write(page(results, asked.figures.name if asked.figures is not None else None))
     return 0
 
 
@@ -73,16 +82,20 @@ def _parse(arguments: Sequence[str]) -> list[tuple[str, Path]]:
     return pairs
 
 
-def page(results: Iterable[tuple[str, Mapping[str, Any]]]) -> str:
-    """The whole page in Markdown, one section per result."""
+def page(results: Iterable[tuple[str, Mapping[str, Any]]], figures: str | None = None) -> str:
+    """The whole page in Markdown, one section per result; `figures`: the folder beside it that holds theirs, None without any."""
     parts = [INTRODUCTION]
     for name, result in results:
-        parts.append(_section(name, result))
+        parts.append(_section(name, result, figures))
     parts.append(LIMITS)
     return "\n".join(parts)
 
 
-def _section(name: str, result: Mapping[str, Any]) -> str:
+def _figure(name: str, result: Mapping[str, Any]) -> str:
+    return f"results-{name}-{result['study'].replace('_', '-')}.svg"
+
+
+def _section(name: str, result: Mapping[str, Any], figures: str | None) -> str:
     of_methods = result["study"] == names.METHODS
     title = f"{name}: methods" if of_methods else f"{name}: learning rates"
     command = result["study"].replace("_", "-")
@@ -98,6 +111,7 @@ def _section(name: str, result: Mapping[str, Any]) -> str:
         f"- Sentences, the first of {len(result['prompts'][0])} for each class: "
         + " ".join(of_class[0] for of_class in result["prompts"]),
         "",
+        *([f"![{title}]({figures}/{_figure(name, result)})", ""] if figures else []),
         *markdown(*study_text.table(result)),
         "",
         *_list([*study_text.remarks(result), *(placement(result) if of_methods else spread(result))]),
