@@ -23,7 +23,7 @@ from prolip_core import catalogue, folding, projectors, starter, text_tower, wei
 from prolip_core.catalogue import BackboneSpec
 from prolip_core.devices import Device
 from prolip_core.errors import BackboneError, UnknownBackboneError
-from prolip_core.types import ClassVectors, Projector, PromptSet
+from prolip_core.types import Box, ClassVectors, Projector, PromptSet
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -120,6 +120,20 @@ class Backbone:
             image, [left, top, side - width - left, side - height - top], fill=tuple(colour)
         )
         return framed
+
+    def seen(self, width: int, height: int) -> Box:
+        """Where view 0 of a photo of that size lies on it: a crop of its middle, or, framed, more than the photo."""
+        mode = self.preprocessing["resize_mode"]
+        if mode == "squash":
+            return Box(0.0, 0.0, 1.0, 1.0)
+        rows, columns = self.image_size_px
+        across, down = width / columns, height / rows
+        long = max(width, height) > LONG_FROM * min(width, height)
+        scale = max(across, down) if mode == "longest" or long else min(across, down)
+        if long and mode == "shortest":
+            scale = max(width, height) / min(rows, columns)
+        half_x, half_y = scale * columns / width / 2, scale * rows / height / 2
+        return Box(0.5 - half_x, 0.5 - half_y, 0.5 + half_x, 0.5 + half_y)
 
     def pixels(self, image: Image.Image) -> torch.Tensor:
         """View 0: the model's own preprocessing, (3, H, W)."""

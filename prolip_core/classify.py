@@ -23,6 +23,12 @@ def logits(pre_NP: torch.Tensor, projector: Projector, text_CD: torch.Tensor, lo
     return logit_scale * image_embeddings(pre_NP, projector) @ text_CD.T
 
 
+def log_odds(logits_NC: torch.Tensor, answer: int) -> torch.Tensor:
+    """log p / (1 − p) of one class, (N,): its logit against all others together. Unlike p it does not flatten out near 1."""
+    others_NC = torch.cat([logits_NC[:, :answer], logits_NC[:, answer + 1 :]], dim=1)
+    return logits_NC[:, answer] - others_NC.logsumexp(dim=1)
+
+
 def text_likeness(text_CD: torch.Tensor, projector: Projector) -> torch.Tensor:
     """How alike class vectors are for photos, (C, C): cosines in those dimensions that the projector reaches.
 

@@ -124,26 +124,39 @@ def pilot_command(options: argparse.Namespace) -> None:
 
 
 def study_command(options: argparse.Namespace) -> None:
-    from prolip_core import dataset, runs
+    from prolip_core import dataset, pilot, runs
     from prolip_core.baselines import methods
     from prolip_core.spec import FitConfig
-    from prolip_core.studies import kinds, material, names, study_files, study_text
+    from prolip_core.studies import kinds, look_files, look_study, material, names, study_files, study_text
 
     spec = _spec(options, FitConfig())
-    if options.draws is not None:
-        material.check_draws(options.draws)
-    keys = getattr(options, "method", None)
+    draws, keys = getattr(options, "draws", None), getattr(options, "method", None)
+    if draws is not None:
+        material.check_draws(draws)
     if keys:
         methods.by_keys(keys)
+    looked_at = getattr(options, "photos", look_study.PHOTOS)
+    look_study.check_photos(looked_at)
     cache = cache_folder()
     _check_out(options.out, options.train, options.test)
     runs.prepare_folder(options.out, study=options.study)
-    request = kinds.Request(getattr(options, "shots", None), options.draws, keys)
     with ProgressBars() as bars:
         photos = dataset.read_folders(options.train, options.test, options.classes, on_progress=bars.show)
-        needs_test = options.study not in names.NEEDS_NO_TEST
-        prepared = material.prepare(spec, photos, cache_folder=cache, on_progress=bars.show, needs_test=needs_test)
-        path = study_files.save(kinds.run(options.study, prepared, request, bars.show), options.out)
+        backbone = pilot.load_backbone(spec)
+        prepared = material.prepare(
+            spec,
+            photos,
+            cache_folder=cache,
+            on_progress=bars.show,
+            backbone=backbone,
+            needs_test=options.study not in names.NEEDS_NO_TEST,
+        )
+        reader = look_study.Reader(backbone, photos.source)
+        request = kinds.Request(getattr(options, "shots", None), draws, keys, photos=looked_at, reader=reader)
+        study = kinds.run(options.study, prepared, request, bars.show)
+        if isinstance(study, look_study.LookStudy):
+            look_files.save_pictures(study, photos.source, options.out)
+        path = study_files.save(study, options.out)
     study_text.write(study_files.load(path), path, sys.stdout)
 
 
@@ -309,6 +322,7 @@ def _add_studies(commands: Any) -> None:
         ("learning-rates", 3, "ProLIP by Adam over learning rates and λ"),
         ("curve", None, "will more photos help? accuracy over photos per class"),
         ("new-classes", 6, "train on half of the classes, ask about the others by name"),
+        ("look", None, "where does it look? heat maps of test photos, and classes known by the rim of their photos"),
     ):
         parser = _command(studies, name, study_command, summary)
         parser.set_defaults(name=f"study {name}", study=name.replace("-", "_"))
@@ -319,8 +333,13 @@ def _add_studies(commands: Any) -> None:
             parser.add_argument(
                 "--shots", type=int, help="photos per class of a draw (default: 16, or all of the smallest)"
             )
-        default = "%(default)s" if draws else "12, or 4 without --test"
-        parser.add_argument("--draws", type=int, default=draws, help=f"random draws from TRAIN (default: {default})")
+        if name == "look":
+            parser.add_argument("--photos", type=int, default=12, help="test photos to look at (default: %(default)s)")
+        else:
+            default = "%(default)s" if draws else "12, or 4 without --test"
+            parser.add_argument(
+                "--draws", type=int, default=draws, help=f"random draws from TRAIN (default: {default})"
+            )
         if name == "methods":
             parser.add_argument("--method", action="append", metavar="KEY", help="only this method; may be repeated")
         _add_reading(parser)

@@ -154,6 +154,20 @@ def decode(data: bytes, filename: str, *, min_side_px: int | None = None) -> Ima
     return _decode(data, filename, min_side_px).image
 
 
+def small(data: bytes, filename: str, side_px: int) -> np.ndarray:
+    """The photo as `decode` gives it, its longer side at most side_px, uint8 (H, W, 3). Raises what `decode` raises."""
+    image = decode(data, filename, min_side_px=side_px)
+    image.thumbnail((side_px, side_px), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    return np.asarray(image)
+
+
+def png(pixels_HW3: np.ndarray) -> bytes:
+    """A PNG file of uint8 (H, W, 3)."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels_HW3).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 def _webp(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "WEBP", quality=80)

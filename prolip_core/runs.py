@@ -36,6 +36,9 @@ PROJECTOR = "projector.safetensors"
 PREDICTIONS = "predictions.csv"
 CONFUSIONS = {"zero_shot": "confusion_zero_shot.csv", "prolip": "confusion_prolip.csv"}
 STAGING = ".writing-"
+MAPS = "maps"
+"""Folder of the pictures that a study of where the model looks leaves beside its result."""
+
 OWN_FILES = frozenset({RESULT, PROJECTOR, PREDICTIONS, *CONFUSIONS.values()})
 VERSIONED = ("torch", "open_clip_torch", "timm", "pillow", "numpy", "scipy", "scikit-learn")
 
@@ -104,7 +107,12 @@ def prepare_folder(folder: Path, *, study: str | None = None) -> None:
 
 def _is_own(name: str) -> bool:
     """True for what an interrupted run leaves, and for what desktops put into a folder by themselves."""
-    return name in OWN_FILES or name.startswith(STAGING) or name in {".DS_Store", "Thumbs.db", "desktop.ini"}
+    return (
+        name in OWN_FILES
+        or name == MAPS
+        or name.startswith(STAGING)
+        or name in {".DS_Store", "Thumbs.db", "desktop.ini"}
+    )
 
 
 def _is_result(path: Path, study: str | None) -> bool:
@@ -198,7 +206,7 @@ def as_dict(run: PilotRun) -> dict[str, Any]:
         "solver": run.trained.solver,
         "lam": run.trained.lam,
         "lam_note": run.trained.lam_note.text,
-        "lam_note_parts": _note(run.trained.lam_note),
+        "lam_note_parts": note_parts(run.trained.lam_note),
         "evaluation": run.evaluation,
         "cross_validation": None if cross_validation is None else asdict(cross_validation),
         "zero_shot": _evaluation(run.zero_shot),
@@ -206,7 +214,7 @@ def as_dict(run: PilotRun) -> dict[str, Any]:
         "mcnemar_p": run.mcnemar_p,
         "seconds": run.seconds,
         "warnings": [note.text for note in run.warnings],
-        "notes": [_note(note) for note in run.warnings],
+        "notes": [note_parts(note) for note in run.warnings],
         "rejected_files": [
             {"filename": file.filename, "reason": file.reason, "remedy": file.remedy} for file in run.photos.rejected
         ],
@@ -255,9 +263,9 @@ def _thinned(history: Sequence[Step]) -> Sequence[Step]:
     return [history[round(i * (len(history) - 1) / (MAX_HISTORY - 1))] for i in range(MAX_HISTORY)]
 
 
-def _note(note: Note) -> dict[str, Any]:
+def note_parts(note: Note) -> dict[str, Any]:
     """The sentence and what fills it, apart, so that a reader can show it in another language."""
-    values = {name: _note(value) if isinstance(value, Note) else value for name, value in note.values.items()}
+    values = {name: note_parts(value) if isinstance(value, Note) else value for name, value in note.values.items()}
     return {"message": note.message, "values": values}
 
 

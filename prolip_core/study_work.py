@@ -23,10 +23,28 @@ from prolip_core.runs import SavedRun
 from prolip_core.spec import PilotSpec
 from prolip_core.storage import Database
 from prolip_core.storage.records import Job
-from prolip_core.studies import certainty_study, compare_methods, kinds, learning_rates, material, study_files
+from prolip_core.studies import (
+    certainty_study,
+    compare_methods,
+    kinds,
+    learning_rates,
+    look_study,
+    material,
+    study_files,
+)
 from prolip_core.studies.kinds import Request
 from prolip_core.studies.material import Material
-from prolip_core.studies.names import ADDED_CLASS, CERTAINTY, CURVE, LEARNING_RATES, METHODS, NEEDS_NO_TEST, NEW_CLASSES
+from prolip_core.studies.names import (
+    ADDED_CLASS,
+    CERTAINTY,
+    CURVE,
+    LEARNING_RATES,
+    LOOK,
+    LOOK_PHOTO,
+    METHODS,
+    NEEDS_NO_TEST,
+    NEW_CLASSES,
+)
 from prolip_core.types import ImageRecord, Prediction
 
 
@@ -210,6 +228,17 @@ def _answer(one: Prediction, saved: SavedRun) -> dict[str, Any]:
     return {"id": one.image_id, "answer": names[one.predicted], "confidence": one.confidence}
 
 
+def _look(work: Work) -> Mapping[str, Any]:
+    """settings: {"image_ids": of the test photos to look at and nothing else, "photos": how many of all classes}; either may be
+    missing."""
+    request = Request(
+        photos=work.settings.get("photos", look_study.PHOTOS),
+        image_ids=work.settings.get("image_ids"),
+        reader=look_study.Reader(work.backbone, work.photos.source),
+    )
+    return study_files.as_dict(kinds.run(LOOK, work.material(), request, work.control.progress))
+
+
 KINDS: Mapping[str, Callable[[Work], Mapping[str, Any]]] = {
     CURVE: _drawn,
     METHODS: _methods,
@@ -217,5 +246,7 @@ KINDS: Mapping[str, Callable[[Work], Mapping[str, Any]]] = {
     NEW_CLASSES: _drawn,
     CERTAINTY: _certainty,
     ADDED_CLASS: _added_class,
+    LOOK: _look,
+    LOOK_PHOTO: _look,
 }
 """Kind of study → what is done for it; gives the content of its result.json and whatever else the page shows."""

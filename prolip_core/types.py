@@ -103,6 +103,16 @@ class ImportResult:
     duplicates: tuple[DuplicateFile, ...] = ()
 
 
+@dataclass(frozen=True)
+class Box:
+    """A rectangle in fractions of a photo's width and height; beyond 0 … 1 it reaches over the photo's edge."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
 class ImageSource(Protocol):
     """Where the bytes of an accepted photo are read again."""
 

@@ -84,6 +84,18 @@ def test_asked_methods_and_photos_per_class_reach_the_study(db: Database, tmp_pa
     assert [one["key"] for one in result["methods"]] == ["zero_shot", "gda"]
 
 
+def test_maps_of_all_classes_and_of_a_chosen_photo(db: Database, tmp_path: Path) -> None:
+    project_id = project_of(db, tmp_path)
+    control = work(db, claimed(db, project_id, "look", photos=2))
+    result = result_of(db, project_id, "look")
+    assert (result["study"], len(result["looks"]), len(result["classes"])) == ("look", 2, 3)
+    assert control.seen == ["features", "study"]
+    chosen = [photo for photo in storage.photos.list_(db, project_id) if photo.role == "test"][1]
+    work(db, claimed(db, project_id, "look_photo", image_ids=[chosen.image_id]))
+    result = result_of(db, project_id, "look_photo")
+    assert [one["id"] for one in result["looks"]] == [chosen.image_id] and result["classes"] == []
+
+
 def test_without_test_photos_the_curve_holds_photos_out_and_others_refuse(db: Database, tmp_path: Path) -> None:
     project_id = project_of(db, tmp_path, testing=0)
     work(db, claimed(db, project_id, "curve", draws=1))

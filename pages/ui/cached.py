@@ -114,6 +114,12 @@ def chart(key: tuple[str, ...], _make: Callable[[], charts.Chart]) -> charts.Par
     return charts.apart(_make())
 
 
+@st.cache_resource(show_spinner=False, max_entries=128)
+def picture(key: tuple[str, ...], _make: Callable[[], bytes]) -> bytes:  # noqa: ARG001
+    """A picture as a file. `key`: all that it depends on."""
+    return _make()
+
+
 @st.cache_resource(show_spinner=False, max_entries=8)
 def live_charts(texts: LossTexts, log: bool) -> tuple[dict[str, Any], dict[str, Any]]:
     """The two charts of a running training without their data: making them costs more than drawing them each second."""

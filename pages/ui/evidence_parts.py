@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from pages.ui import evidence_certainty, evidence_curve, evidence_methods, evidence_new_class
+from pages.ui import evidence_certainty, evidence_curve, evidence_look, evidence_methods, evidence_new_class
 from pages.ui.evidence_study import Ask
 from pages.ui.text import _
 from prolip_core.storage.records import Project
@@ -53,5 +53,12 @@ def parts() -> tuple[Part, ...]:
             _("Can a class be added by its name alone, without photos and without training?"),
             evidence_new_class.show,
             evidence_new_class.asks,
+        ),
+        Part(
+            "where-it-looks",
+            _("Where did it look?"),
+            _("Does it look at your products, or at what lies around them?"),
+            evidence_look.show,
+            evidence_look.asks,
         ),
     )

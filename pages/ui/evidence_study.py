@@ -96,7 +96,7 @@ def measured_on(result: Mapping[str, Any]) -> str:
     return _n(
         "Measured on **{count}** test photo that nothing was learnt or chosen from.",
         "Measured on **{count}** test photos that nothing was learnt or chosen from.",
-        result["query_count"],
+        result.get("measured_photos", result["query_count"]),
     )
 
 

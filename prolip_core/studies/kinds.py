@@ -5,25 +5,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from prolip_core.studies import certainty_study, compare_methods, learning_curve, learning_rates, new_classes
+from prolip_core.studies import (
+    certainty_study,
+    compare_methods,
+    learning_curve,
+    learning_rates,
+    look_study,
+    new_classes,
+)
 from prolip_core.studies.certainty_study import CertaintyStudy, Foreign
 from prolip_core.studies.compare_methods import MethodStudy
 from prolip_core.studies.learning_curve import CurveStudy
 from prolip_core.studies.learning_rates import LearningRateStudy
+from prolip_core.studies.look_study import LookStudy, Reader
 from prolip_core.studies.material import Material, OnProgress
-from prolip_core.studies.names import CERTAINTY, CURVE, LEARNING_RATES, METHODS, NEW_CLASSES
+from prolip_core.studies.names import CERTAINTY, CURVE, LEARNING_RATES, LOOK, METHODS, NEW_CLASSES
 from prolip_core.studies.new_classes import NewClassesStudy
 
 DrawnStudy = MethodStudy | LearningRateStudy | CurveStudy | NewClassesStudy
-"""Studies of many trainings on random draws; the one of certainty has one training."""
+"""Studies of many trainings on random draws; those of certainty and of where it looks have one training."""
 
-Study = DrawnStudy | CertaintyStudy
+Study = DrawnStudy | CertaintyStudy | LookStudy
 
 
 @dataclass(frozen=True)
 class Request:
     """What may be asked for; None is the study's own default. shots: of methods, learning rates and certainty; draws: of all
-    but certainty; keys: of methods; the rest: of certainty."""
+    but certainty and look; keys: of methods; limit, coverage, foreign: of certainty; the rest: of look, which needs a reader."""
 
     shots: int | None = None
     draws: int | None = None
@@ -31,6 +39,9 @@ class Request:
     limit: float = certainty_study.LIMIT
     coverage: float = certainty_study.COVERAGE
     foreign: Foreign | None = None
+    photos: int = look_study.PHOTOS
+    image_ids: Sequence[str] | None = None
+    reader: Reader | None = None
 
 
 def run(kind: str, material: Material, request: Request, on_progress: OnProgress | None = None) -> Study:
@@ -45,6 +56,12 @@ def run(kind: str, material: Material, request: Request, on_progress: OnProgress
             coverage=request.coverage,
             foreign=request.foreign,
             on_progress=on_progress,
+        )
+    if kind == LOOK:
+        if request.reader is None:
+            raise ValueError("a study of where it looks reads photos again and needs a reader")
+        return look_study.run(
+            material, request.reader, photos=request.photos, image_ids=request.image_ids, on_progress=on_progress
         )
     defaults = {NEW_CLASSES: new_classes.DRAWS, METHODS: compare_methods.DRAWS, LEARNING_RATES: learning_rates.DRAWS}
     draws = defaults[kind] if request.draws is None else request.draws

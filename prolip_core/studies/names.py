@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 METHODS, LEARNING_RATES, CURVE, NEW_CLASSES = "methods", "learning_rates", "curve", "new_classes"
-CERTAINTY = "certainty"
-KINDS = (METHODS, LEARNING_RATES, CURVE, NEW_CLASSES, CERTAINTY)
+CERTAINTY, LOOK = "certainty", "look"
+KINDS = (METHODS, LEARNING_RATES, CURVE, NEW_CLASSES, CERTAINTY, LOOK)
 NEEDS_NO_TEST = (CURVE,)
 """Without test photos these hold photos out of the support."""
 
 ADDED_CLASS = "added_class"
 """A finished run with one more class, known by its name: only in the app."""
+
+LOOK_PHOTO = "look_photo"
+"""A study of where it looks on test photos that a person chose: only in the app, beside that of all classes."""
 
 QUICK: Mapping[str, Mapping[str, Any]] = {
     CURVE: {},
@@ -20,5 +23,6 @@ QUICK: Mapping[str, Mapping[str, Any]] = {
     LEARNING_RATES: {"draws": 1, "shots": 4, "lams": ["0", "0.01", "1/N"], "epochs": 100},
     NEW_CLASSES: {},
     CERTAINTY: {},
+    LOOK: {},
 }
 """For two cores: each in less than 15 seconds with 10 classes of 16 photos. `tests/benchmarks/evidence_speed.py` measures it."""

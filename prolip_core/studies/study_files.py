@@ -15,13 +15,14 @@ from typing import Any
 from prolip_core import __version__, runs
 from prolip_core.baselines import methods
 from prolip_core.errors import RunError
-from prolip_core.studies import certainty_files, curve_advice, new_classes
+from prolip_core.studies import certainty_files, curve_advice, look_files, new_classes
 from prolip_core.studies.certainty_study import CertaintyStudy
 from prolip_core.studies.compare_methods import MethodStudy, Score
 from prolip_core.studies.kinds import DrawnStudy, Study
 from prolip_core.studies.learning_curve import Curve, CurveStudy
 from prolip_core.studies.learning_rates import LearningRateStudy
-from prolip_core.studies.names import CERTAINTY, CURVE, KINDS, LEARNING_RATES, METHODS, NEW_CLASSES
+from prolip_core.studies.look_study import LookStudy
+from prolip_core.studies.names import CERTAINTY, CURVE, KINDS, LEARNING_RATES, LOOK, METHODS, NEW_CLASSES
 from prolip_core.studies.new_classes import Half, NewClassesStudy
 from prolip_core.types import Note
 
@@ -61,6 +62,8 @@ def as_dict(study: Study) -> dict[str, Any]:
     """The content of result.json, as documented in docs/result-format.md."""
     if isinstance(study, CertaintyStudy):
         return {**_head(CERTAINTY, study), **certainty_files.own_keys(study)}
+    if isinstance(study, LookStudy):
+        return {**_head(LOOK, study), **look_files.own_keys(study)}
     if isinstance(study, MethodStudy):
         return methods_as_dict(study)
     if isinstance(study, LearningRateStudy):

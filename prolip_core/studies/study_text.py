@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from prolip_core.report_text import plain
-from prolip_core.studies import certainty_text, curve_advice
+from prolip_core.studies import certainty_text, curve_advice, look_text
 from prolip_core.studies.certainty_text import Block
-from prolip_core.studies.names import CERTAINTY, CURVE, METHODS, NEW_CLASSES
+from prolip_core.studies.names import CERTAINTY, CURVE, LOOK, METHODS, NEW_CLASSES
 
 WIDTH = 130
 
@@ -38,6 +38,8 @@ def write(result: Mapping[str, Any], path: Path, stream: TextIO) -> None:
 def _blocks(result: Mapping[str, Any]) -> list[Block]:
     if result["study"] == CERTAINTY:
         return certainty_text.blocks(result)
+    if result["study"] == LOOK:
+        return look_text.blocks(result)
     return [table(result), *remarks(result)]
 
 
@@ -45,6 +47,8 @@ def facts(result: Mapping[str, Any]) -> list[str]:
     """What was measured on what, in sentences."""
     if result["study"] == CERTAINTY:
         measured = _answered_once(result)
+    elif result["study"] == LOOK:
+        measured = _looked_at(result)
     elif result["study"] in (CURVE, NEW_CLASSES):
         measured = _facts_of_new(result)
     else:
@@ -93,6 +97,14 @@ def _answered_once(result: Mapping[str, Any]) -> list[str]:
         f"training that had not seen it ({result['folds']} folds): {_percent(result['support_accuracy'])} right.",
         f"Measured on {result['query_count']} test photos that nothing was learnt or chosen from: "
         f"{_percent(result['accuracy'])} right ({_percent(low)} to {_percent(high)}).",
+    ]
+
+
+def _looked_at(result: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{len(result['class_names'])} classes, {sum(result['images_per_class'].values())} photos to learn from.",
+        f"{result['measured_photos']} of {result['query_count']} test photos were looked at, {len(result['looks'])} of them for "
+        "maps; none of them taught.",
     ]
 
 
