@@ -23,6 +23,6 @@ QUICK: Mapping[str, Mapping[str, Any]] = {
     LEARNING_RATES: {"draws": 1, "shots": 4, "lams": ["0", "0.01", "1/N"], "epochs": 100},
     NEW_CLASSES: {},
     CERTAINTY: {},
-    LOOK: {},
+    LOOK: {"photos": 10},
 }
 """For two cores: each in less than 15 seconds with 10 classes of 16 photos. `tests/benchmarks/evidence_speed.py` measures it."""
