@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from pages.ui import cached, components, guards, photo_add, photo_browse, photo_grid, session
+from pages.ui import cached, components, guards, photo_add, photo_browse, photo_grid, photo_tags, session
 from pages.ui.photo_grid import Tile
 from pages.ui.text import _, _n, note, number
 from prolip_core import guide, photo_checks, storage
@@ -33,6 +33,8 @@ def show(project: Project) -> None:
         st.subheader(_("Your photos"), anchor=False)
         components.undo_button(project.id, "undo_photos")
     photo_browse.show(project.id, classes, photos)
+    if photos:
+        photo_tags.from_table(project.id, classes, photos)
     _test_photos(project.id, photos)
     findings = cached.findings(classes, photos)
     _check(findings, classes, photos)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prolip_core import __version__, catalogue, condition_commands
+from prolip_core import __version__, catalogue, cli_groups, condition_commands
 from prolip_core import types as records
 from prolip_core.cli_options import add_command as _command
 from prolip_core.cli_options import add_device as _add_device
@@ -344,3 +344,6 @@ def _add_studies(commands: Any) -> None:
     _add_device(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder for the results")
     condition_commands.add(studies)
+    cli_groups.add_options(
+        _command(studies, "groups", cli_groups.groups_command, "is it fair to all? right answers by tag")
+    )

@@ -65,11 +65,13 @@ class TagTable(Generic[Key]):
         return tuple(row for row in self.rows if row.key is None)
 
 
-def read(data: bytes, photos: Iterable[Known[Key]]) -> TagTable[Key]:
+def read(data: bytes, photos: Iterable[Known[Key]], *, meant: Role | None = None) -> TagTable[Key]:
     """Reads a CSV file (UTF-8, UTF-16 or cp932; commas, semicolons or tabs) and finds the photo of each row.
 
     A photo is named by its file name, or by a path that ends in class/file (train/… or test/… in front of it, if both have a file
-    of that name). An empty cell says nothing about its tag. Raises DatasetError if the table as a whole cannot be used.
+    of that name; meant: which of the two is meant without that). An empty cell says nothing about its tag.
+
+    Raises DatasetError if the table as a whole cannot be used.
     """
     lines = _lines(data)
     head = [tags.clean(csv_text.uncell(cell)) for cell in lines[0][1]]
@@ -83,7 +85,7 @@ def read(data: bytes, photos: Iterable[Known[Key]]) -> TagTable[Key]:
     for line, cells in lines[1:]:
         cells = [csv_text.uncell(cell) for cell in cells] + [""] * (len(head) - len(cells))
         file = " ".join(cells[file_column].split())
-        row = _row(line, file, {name: cells[i] for i, name in columns.items()}, by_name)
+        row = _row(line, file, {name: cells[i] for i, name in columns.items()}, by_name, meant)
         if row.key is not None and first_line.setdefault(row.key, line) != line:
             row = _refused(
                 row,
@@ -113,10 +115,10 @@ def template(
 def _lines(data: bytes) -> list[tuple[int, list[str]]]:
     """The rows that are not empty, with their numbers."""
     try:
-        text = csv_text.decode(data).lstrip("\r\n")
+        text = csv_text.decode(data)
     except ValueError as error:
         raise DatasetError("The table of tags is not a text file.", remedy=_SAVE_AS) from error
-    separator = csv_text.delimiter(text.partition("\n")[0])
+    separator = csv_text.delimiter(next((line for line in text.splitlines() if line.strip()), ""))
     try:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
         lines = [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
@@ -175,7 +177,9 @@ def _tag_columns(head: Sequence[str], file_column: int, lines: Sequence[tuple[in
     return found
 
 
-def _row(line: int, file: str, cells: Mapping[str, str], by_name: Mapping[str, Sequence[Known[Key]]]) -> Row[Key]:
+def _row(
+    line: int, file: str, cells: Mapping[str, str], by_name: Mapping[str, Sequence[Known[Key]]], meant: Role | None
+) -> Row[Key]:
     told = {name: value for name, cell in cells.items() if (value := tags.clean(cell))}
     row: Row[Key] = Row(line, file, told, None)
     if not file:
@@ -193,7 +197,7 @@ def _row(line: int, file: str, cells: Mapping[str, str], by_name: Mapping[str, S
         return _refused(
             row, Note("There is no photo of this name."), Note("Check the spelling, or add the photo first.")
         )
-    found = _at(path, same_name)
+    found = _at(path, same_name, meant)
     if not found:
         known = ", ".join(dict.fromkeys(photo.folders[0] for photo in same_name))
         return _refused(
@@ -212,12 +216,13 @@ def _row(line: int, file: str, cells: Mapping[str, str], by_name: Mapping[str, S
     return Row(line, file, told, found[0].key)
 
 
-def _at(path: str, same_name: Sequence[Known[Key]]) -> Sequence[Known[Key]]:
-    """Those of the class folder, if the path has one; of these those of the use that the path tells, if that leaves any."""
+def _at(path: str, same_name: Sequence[Known[Key]], meant: Role | None) -> Sequence[Known[Key]]:
+    """Those of the class folder, if the path has one; of these those of the use that the path tells, or else is meant, if that
+    leaves any."""
     folder, role = place_of(path)
     if folder is not None:
         same_name = [photo for photo in same_name if _plain(folder) in map(_plain, photo.folders)]
-    of_role = [photo for photo in same_name if photo.role == role]
+    of_role = [photo for photo in same_name if photo.role == (role or meant)]
     return of_role or same_name
 
 

@@ -102,6 +102,7 @@ def test_every_option_in_the_readme_exists() -> None:
             "study certainty",
             "study second-test",
             "study transfer",
+            "study groups",
         )
         for option in options_of(command)
     }

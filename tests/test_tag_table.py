@@ -59,9 +59,21 @@ def test_a_photo_is_found_by_its_name_or_path(file: str, key: str) -> None:
     assert read(f"file,line\n{file},A\n").used == {key: {"line": "A"}}
 
 
+def test_where_a_name_is_shared_the_use_that_is_meant_decides_unless_the_path_does() -> None:
+    text = "file,line\nbolt/1.jpg,A\ntrain/bolt/1.jpg,B\nnut/1.jpg,C\n1.jpg,D\n"
+    table = tag_table.read(text.encode(), PHOTOS, meant="test")
+    assert table.used == {"b1t": {"line": "A"}, "b1": {"line": "B"}, "n1": {"line": "C"}}
+    assert [row.line for row in table.not_used] == [5]  # the only test photo of this name, but in which class?
+
+
 def test_the_column_of_the_photos_may_stand_anywhere_and_may_be_called_anything_if_it_is_the_first() -> None:
     assert read("line,File,camera\nA,写真_2.jpg,x\n").used == {"n2": {"line": "A", "camera": "x"}}
     assert read("which,line\n写真_2.jpg,A\n").used == {"n2": {"line": "A"}}
+
+
+def test_lines_are_counted_as_in_the_file() -> None:
+    table = read("\n\nfile;line\n\n写真_2.jpg;A\n;;\ngone.jpg;A\n")
+    assert [row.line for row in table.rows] == [5, 7] and table.used == {"n2": {"line": "A"}}
 
 
 def test_every_row_is_told_as_used_or_not() -> None:

@@ -12,11 +12,12 @@ from typing import Any
 
 import streamlit as st
 
-from prolip_core import charts, comparison, config, jobs, loss_charts, photo_checks, storage
+from prolip_core import charts, comparison, config, jobs, loss_charts, photo_checks, run_groups, storage
 from prolip_core.comparison import Comparison
 from prolip_core.content_store import ContentStore, ThumbnailStore
 from prolip_core.loss_charts import LossTexts
 from prolip_core.photo_checks import Finding
+from prolip_core.run_groups import RunGroups
 from prolip_core.storage import Database
 from prolip_core.storage.records import ClassRow, Photo, Project, RunRecord, StudyRecord
 
@@ -84,6 +85,17 @@ def _classes(project_id: str, changed_at: datetime) -> tuple[ClassRow, ...]:  # 
 @st.cache_resource(show_spinner=False, max_entries=16)
 def _photos(project_id: str, changed_at: datetime) -> tuple[Photo, ...]:  # noqa: ARG001
     return storage.photos.list_(database(), project_id)
+
+
+def groups_of_run(run_id: str, project: Project, tag: str) -> RunGroups:
+    """The answers of a run by a tag, as the photos of the project carry it, as it was read."""
+    return _groups(run_id, project.id, project.changed_at, tag)
+
+
+@st.cache_resource(show_spinner=False, max_entries=32)
+def _groups(run_id: str, project_id: str, changed_at: datetime, tag: str) -> RunGroups:
+    classes, photos = _classes(project_id, changed_at), _photos(project_id, changed_at)
+    return run_groups.of_run(run_record(run_id), classes, photos, tag)
 
 
 def findings(classes: Sequence[ClassRow], photos: Sequence[Photo]) -> tuple[Finding, ...]:

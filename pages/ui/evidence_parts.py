@@ -9,6 +9,7 @@ from pages.ui import (
     evidence_certainty,
     evidence_conditions,
     evidence_curve,
+    evidence_groups,
     evidence_look,
     evidence_methods,
     evidence_new_class,
@@ -74,5 +75,12 @@ def parts() -> tuple[Part, ...]:
             _("Does it look at your products, or at what lies around them?"),
             evidence_look.show,
             evidence_look.asks,
+        ),
+        Part(
+            "fair",
+            _("Fair to all?"),
+            _("Is it right equally often for every line, camera, shift, region or supplier?"),
+            evidence_groups.show,
+            evidence_groups.asks,
         ),
     )

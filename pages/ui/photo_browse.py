@@ -1,4 +1,4 @@
-"""The photos that are there: by class and use, page by page, with everything that can be done with the ticked ones."""
+"""The photos that are there: by class, tag and use, page by page, with everything that can be done with the ticked ones."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from pages.ui import cached, components, guards, photo_add, photo_grid, session
+from pages.ui import cached, components, guards, photo_add, photo_grid, photo_tags, session
 from pages.ui.photo_grid import Tile, Word
 from pages.ui.text import _, _n, number, short
 from prolip_core import storage
@@ -22,22 +22,25 @@ def show(project_id: str, classes: Sequence[ClassRow], photos: Sequence[Photo]) 
     names = {row.id or ALL: row.display_name for row in classes}
     chosen_class = _class_filter(project_id, names, photos)
     of_class = [photo for photo in photos if chosen_class in (ALL, photo.class_id)]
-    use = _use_filter(of_class)
-    shown = [photo for photo in of_class if _has_use(photo, use)]
+    tag, of_tag = photo_tags.chosen_by_tag(project_id, of_class)
+    use = _use_filter(of_tag)
+    shown = [photo for photo in of_tag if _has_use(photo, use)]
     row = next((row for row in classes if row.id == chosen_class), None)
     if row is not None:
         photo_add.add_to_class(project_id, row)
     if not shown:
         st.info(_("There is no photo here yet. Drop some anywhere on this page."))
         return
-    part = components.page_of(shown, key=f"photos_page_{chosen_class}_{use}")
-    with st.form("photo_actions", border=False):
+    view = f"{chosen_class}_{use}_{hash(tag)}"
+    part = components.page_of(shown, key=f"photos_page_{view}")
+    # Enter in a field would press the form's first button, which moves the ticked photos.
+    with st.form("photo_actions", border=False, enter_to_submit=False):
         ticked = photo_grid.pick(
             [_tile(photo, names, chosen_class) for photo in part],
-            key=f"photos_{chosen_class}_{use}_{session.round_of('ticks')}",
+            key=f"photos_{view}_{session.round_of('ticks')}",
             among=[photo.id for photo in shown],
         )
-        _actions(project_id, ticked, names)
+        _actions(project_id, ticked, names, photos)
 
 
 def _class_filter(project_id: str, names: dict[int, str], photos: Sequence[Photo]) -> int:
@@ -80,10 +83,11 @@ def _tile(photo: Photo, names: dict[int, str], chosen_class: int) -> Tile:
         words.append((_("excluded"), "orange"))
     elif photo.role == "test":
         words.append((_("test"), "blue"))
+    words += photo_tags.words(photo)
     return Tile(photo.id, photo.image_id, photo.record.filename, words)
 
 
-def _actions(project_id: str, ticked: list[int], names: dict[int, str]) -> None:
+def _actions(project_id: str, ticked: list[int], names: dict[int, str], photos: Sequence[Photo]) -> None:
     db = cached.database()
     target_column, move_column = st.columns([3, 2], vertical_alignment="bottom")
     target = components.box(
@@ -107,14 +111,18 @@ def _actions(project_id: str, ticked: list[int], names: dict[int, str]) -> None:
             help=_("Can be undone for 10 minutes; then the files are removed from the disk."),
         ),
     }
+    asked = photo_tags.ask(project_id, photos)
     action = "move" if moved else next((name for name, is_pressed in pressed.items() if is_pressed), None)
-    if action is None:
+    if action is None and asked is None:
         return
     if not ticked:
         st.warning(_("Tick the photos first."))
         return
     with guards.told():
-        if action == "move" and target:
+        changed = len(ticked)
+        if asked is not None:
+            changed = photo_tags.carry_out(project_id, asked, ticked)
+        elif action == "move" and target:
             storage.photos.move(db, ticked, target)
         elif action == "exclude":
             storage.photos.exclude(db, ticked)
@@ -124,6 +132,6 @@ def _actions(project_id: str, ticked: list[int], names: dict[int, str]) -> None:
             storage.photos.set_role(db, ticked, "test" if action == "test" else "train")
         elif action == "delete":
             storage.photos.delete(db, ticked)
-        session.say_later(_n("Done: {count} photo.", "Done: {count} photos.", len(ticked)))
+        session.say_later(_n("Done: {count} photo.", "Done: {count} photos.", changed))
         session.next_round("ticks")
         st.rerun()

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui import cached, guards, session
+from pages.ui import cached, guards, photo_tags, session
 from pages.ui.text import _, number, safe
 from prolip_core import images, storage
 from prolip_core.storage.records import Photo, Project
@@ -124,4 +124,4 @@ def _facts(project: Project, photo: Photo) -> list[str]:
         facts.append(_("excluded"))
     elif photo.role == "test":
         facts.append(_("test"))
-    return facts
+    return [*facts, *photo_tags.facts(photo)]

@@ -151,8 +151,9 @@ def set_tag(db: Database, photo_ids: Sequence[int], name: str, value: str) -> in
 
 
 def remove_tag(db: Database, photo_ids: Sequence[int], name: str) -> int:
-    """Takes this tag away from the photos; how many photos changed."""
-    return change_tags(db, {id_: {tags.clean(name): None} for id_ in photo_ids})
+    """Takes this tag away from the photos; how many photos changed. Raises DatasetError for a name that can be none."""
+    checked = tags.check_name(name)
+    return change_tags(db, {id_: {checked: None} for id_ in photo_ids})
 
 
 def change_tags(db: Database, wanted: Mapping[int, Mapping[str, str | None]]) -> int:

@@ -43,7 +43,11 @@ _CONDITIONS: Mapping[type[Any], str] = {
 
 def save(study: Study, folder: Path) -> Path:
     """Writes the study under a temporary name first; gives the path of result.json. Raises RunError if the disk refuses."""
-    content = as_dict(study)
+    return write(as_dict(study), folder)
+
+
+def write(content: Mapping[str, Any], folder: Path) -> Path:
+    """`save` for the content itself."""
     runs.prepare_folder(folder, study=content["study"])
     try:
         with tempfile.TemporaryDirectory(dir=folder, prefix=runs.STAGING) as name:

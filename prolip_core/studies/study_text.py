@@ -11,9 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from prolip_core.report_text import plain
-from prolip_core.studies import certainty_text, conditions_text, curve_advice, look_text
+from prolip_core.studies import certainty_text, conditions_text, curve_advice, group_text, look_text
 from prolip_core.studies.certainty_text import Block
 from prolip_core.studies.condition_words import CONDITIONS
+from prolip_core.studies.group_files import GROUPS
 from prolip_core.studies.names import CERTAINTY, CURVE, LOOK, METHODS, NEW_CLASSES
 
 WIDTH = 130
@@ -25,7 +26,8 @@ def write(result: Mapping[str, Any], path: Path, stream: TextIO) -> None:
     """Prints the study; user text goes through `plain`, never through rich's markup."""
     terminal = Console(file=stream).width if stream.isatty() else 0
     console = Console(file=stream, highlight=False, width=max(WIDTH, terminal))
-    for block in (*facts(result), *_blocks(result)):
+    blocks = group_text.blocks(result) if result["study"] == GROUPS else [*facts(result), *_blocks(result)]
+    for block in blocks:
         if isinstance(block, str):
             console.print(Text(plain(block)), soft_wrap=True)
         else:
