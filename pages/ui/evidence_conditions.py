@@ -105,7 +105,7 @@ def _summary(result: Result) -> None:
         if curve["method"] == PROLIP and curve["breaks_at"] is not None
     )
     if not broken:
-        st.success(_("No distortion breaks it up to severity 5, as far as these photos can tell."))
+        st.info(_("No distortion breaks it up to severity 5, as far as these photos can tell."))
         return
     lines = [
         _(
