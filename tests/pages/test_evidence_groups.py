@@ -56,7 +56,7 @@ def in_groups(db: Database, project: Project, value: str = "B") -> None:
             "Measured on **40** test",
             "too few to tell",
         ),
-        ("ja", "「A」は「B」より正解率が 75 ポイント高く", "**40**", "少なくて判断できない"),
+        ("ja", "「A」は「B」より正解率が 75 ポイント高く", "**40**", "枚数不足"),
     ],
 )
 def test_the_gap_is_named_with_chart_table_and_photos(
