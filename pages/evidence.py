@@ -58,7 +58,8 @@ def _everything(project: Project, parts: tuple[Part, ...]) -> None:
             evidence_study.start(project, ask)
         st.rerun()
     if live:
-        right.caption(_n("{count} computation is under way.", "{count} computations are under way.", live))
+        with right:
+            _under_way(project.id)
     else:
         right.caption(
             _(
@@ -67,6 +68,15 @@ def _everything(project: Project, parts: tuple[Part, ...]) -> None:
                 total=number(len(asks)),
             )
         )
+
+
+@guards.fragment(run_every=evidence_study.POLL_S)
+def _under_way(project_id: str) -> None:
+    """How many are left, also where the part that is looked at waits for none; then the whole page runs once more."""
+    live = len(storage.jobs.live_studies(cached.database(), project_id))
+    if not live:
+        st.rerun()
+    st.caption(_n("{count} computation is under way.", "{count} computations are under way.", live))
 
 
 with guards.told():

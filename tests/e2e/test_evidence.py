@@ -63,8 +63,9 @@ def test_one_click_computes_all_and_every_part_shows_it_after_a_reload_in_both_l
     db: Database, project: Project, new_tab: NewTab
 ) -> None:
     tab = page_of(new_tab, project)
-    tab.click("compute_everything")
-    tab.page.get_by_role("button", name="Stop").first.wait_for()
+    if not storage.studies.list_(db, project.id):  # a second try finds all of it computed
+        tab.click("compute_everything")
+        tab.page.get_by_role("button", name="Stop").first.wait_for()
     tab.page.get_by_text("computations are up to date.").first.wait_for(timeout=6 * PATIENCE_MS)
     assert {study.kind for study in storage.studies.list_(db, project.id)} >= set(QUICK)
     for language, words in (
