@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.conftest import REPOSITORY
 
 STEPS = ("projects", "classes", "photos", "train", "compare", "evidence")
 PATIENCE_MS = 60_000
+expect.set_options(timeout=PATIENCE_MS)  # its own five seconds are too few for a busy computer
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
