@@ -45,6 +45,7 @@ from prolip_core.studies.names import (
     METHODS,
     NEEDS_NO_TEST,
     NEW_CLASSES,
+    SLOW_METHODS,
 )
 from prolip_core.types import ImageRecord, Prediction
 
@@ -146,9 +147,9 @@ def _drawn(work: Work) -> Mapping[str, Any]:
 
 
 def _methods(work: Work) -> Mapping[str, Any]:
-    """settings: {"coop": bool, "draws", "shots", "keys"}; the last three may be missing. CoOp is left out unless asked for."""
+    """settings: {"slow": bool, "draws", "shots", "keys"}, each may be missing. keys: by default all, the slow ones if `slow`."""
     asked = work.settings
-    keys = asked.get("keys") or [one.key for one in methods.METHODS if one.key != "coop" or asked.get("coop")]
+    keys = asked.get("keys") or [one.key for one in methods.METHODS if asked.get("slow") or one.key not in SLOW_METHODS]
     study = compare_methods.run(
         work.material(),
         shots=asked.get("shots"),

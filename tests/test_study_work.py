@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from prolip_core import config, job_work, spec, storage, study_work, uploads
+from prolip_core.baselines.methods import METHODS
 from prolip_core.content_store import ContentStore, ThumbnailStore
 from prolip_core.errors import Cancelled, DatasetError, PromptError
 from prolip_core.job_control import JobControl
 from prolip_core.storage import Database, studies
 from prolip_core.storage.records import Job
 from prolip_core.studies import compare_methods, study_files
-from prolip_core.studies.names import QUICK
+from prolip_core.studies.names import QUICK, SLOW_METHODS
 from prolip_core.uploads import UploadFile
 from tests import image_factory
 from tests.test_job_work import SLOW, Control, Tiny, project_of
@@ -161,7 +162,7 @@ def test_every_kind_can_be_asked_for_by_what_the_page_asks_for(db: Database, tmp
     for kind in ("learning_rates", "certainty"):
         work(db, claimed(db, project_id, kind, **QUICK[kind]))
     rates = result_of(db, project_id, "learning_rates")
-    assert (rates["shots"], rates["epochs"], rates["draws"]) == (4, 100, 1)
+    assert (rates["shots"], rates["epochs"], rates["draws"]) == (4, 60, 1)
     assert {cell["lam"] for cell in rates["cells"]} == {"0", "0.01", "1/N"}
     assert result_of(db, project_id, "certainty")["foreign"] is None
 
@@ -174,7 +175,7 @@ def test_fewer_photos_than_the_study_of_learning_rates_wants_are_enough(db: Data
     assert result_of(db, project_id, "learning_rates")["shots"] == 2
 
 
-def test_prompt_tuning_is_run_only_where_it_was_asked_for(
+def test_slow_methods_are_run_only_where_it_was_asked_for(
     db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[list[str]] = []
@@ -185,12 +186,13 @@ def test_prompt_tuning_is_run_only_where_it_was_asked_for(
 
     monkeypatch.setattr(compare_methods, "run", run)
     project_id = project_of(db, tmp_path)
-    for settings in (QUICK["methods"], {"coop": True}):
+    for settings in (QUICK["methods"], {"slow": True}):
         job = claimed(db, project_id, "methods", **settings)
         with pytest.raises(Cancelled):
             work(db, job)
         storage.jobs.finish(db, job.id, "stopped")
-    assert "coop" not in asked[0] and set(asked[1]) - set(asked[0]) == {"coop"}
+    assert set(asked[1]) - set(asked[0]) == set(SLOW_METHODS)
+    assert {one.key: one.title for one in METHODS if one.key in SLOW_METHODS} == SLOW_METHODS
     assert len(asked[0]) > 15
 
 

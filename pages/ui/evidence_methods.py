@@ -13,16 +13,16 @@ from pages.ui.text import _, _n, note, number, percent, right_of
 from prolip_core import i18n, study_charts
 from prolip_core.charts import Chart
 from prolip_core.storage.records import Project, StudyRecord
-from prolip_core.studies.names import LEARNING_RATES, METHODS, QUICK
+from prolip_core.studies.names import LEARNING_RATES, METHODS, QUICK, SLOW_METHODS
 from prolip_core.study_charts import Ranked
 
-COOP, THOROUGH = "evidence_coop", "evidence_rounds"
+SLOW, THOROUGH = "evidence_slow", "evidence_rounds"
 ROUNDS = 5
 
 
 def asks(_project: Project) -> tuple[Ask, ...]:
     """The comparison as it is chosen on the page, and the study of learning rates."""
-    chosen = {"draws": ROUNDS if session.get(THOROUGH) else QUICK[METHODS]["draws"], "coop": bool(session.get(COOP))}
+    chosen = {"draws": ROUNDS if session.get(THOROUGH) else QUICK[METHODS]["draws"], "slow": bool(session.get(SLOW))}
     return (
         Ask(METHODS, chosen, keeps_whole=True),
         Ask(LEARNING_RATES, QUICK[LEARNING_RATES], keeps_whole=True),
@@ -43,12 +43,12 @@ def show(project: Project) -> None:
             ),
         )
         st.toggle(
-            _("Prompt tuning (CoOp) too"),
-            key=COOP,
+            _("The slow methods too: {names}", names=", ".join(SLOW_METHODS.values())),
+            key=SLOW,
             persist_state="session",
             help=_(
-                "It trains through the text part of the model, which takes minutes a round on a processor (CPU) and seconds on a "
-                "graphics card."
+                "The first two take about as long as all others together. CoOp (prompt tuning) trains through the text part of "
+                "the model: minutes a round on a processor (CPU), seconds on a graphics card."
             ),
         )
     methods, rates = asks(project)
@@ -88,8 +88,9 @@ def _methods(record: StudyRecord) -> None:
     for one in result["not_run"]:
         reason = note(i18n.note_of(one["reason_parts"]))
         st.caption(_("Not run: {name}. {reason}", name=_(one["title"]), reason=reason))
-    if not record.summary.settings.get("coop"):
-        st.caption(_("Not run: {name}. {reason}", name="CoOp", reason=_("It was not chosen above.")))
+    absent = [name for key, name in SLOW_METHODS.items() if not any(one["key"] == key for one in result["methods"])]
+    if absent and not record.summary.settings.get("slow"):
+        st.caption(_("Not run: {name}. {reason}", name=", ".join(absent), reason=_("Not chosen above: slow.")))
 
 
 def _in_words(result: Mapping[str, Any], ranked: Sequence[Mapping[str, Any]]) -> None:

@@ -19,10 +19,17 @@ ADDED_CLASS = "added_class"
 LOOK_PHOTO = "look_photo"
 """A study of where it looks on test photos that a person chose: only in the app, beside that of all classes."""
 
+SLOW_METHODS: Mapping[str, str] = {
+    "prolip_tip_adapter_f": "ProLIP + Tip-Adapter-F",
+    "prolip_task_res": "ProLIP + TaskRes",
+    "coop": "CoOp",
+}
+"""Key and title of the methods that take longer than all others together: the app runs them only where they are asked for."""
+
 QUICK: Mapping[str, Mapping[str, Any]] = {
     CURVE: {},
-    METHODS: {"draws": 1, "coop": False},
-    LEARNING_RATES: {"draws": 1, "shots": 4, "lams": ["0", "0.01", "1/N"], "epochs": 100},
+    METHODS: {"draws": 1, "slow": False},
+    LEARNING_RATES: {"draws": 1, "shots": 4, "lams": ["0", "0.01", "1/N"], "epochs": 60},
     NEW_CLASSES: {},
     CERTAINTY: {},
     LOOK: {"photos": 10},

@@ -257,18 +257,18 @@ def test_all_methods_from_the_best_to_the_worst_with_prolips_place_as_it_is(
     assert list(table["Against ProLIP, in points"]) == ["+12.5 (+5.0 … +20.0)", "–", "-50.0"]
     assert list(table["Added numbers"]) == ["5,120", "0", "0"]
     assert "Not run: ProLIP on the text projector. This method needs the sentences" in text.replace("\\", "")
-    assert "Not run: CoOp. It was not chosen above." in text
+    assert "Not run: ProLIP + Tip-Adapter-F, ProLIP + TaskRes, CoOp. Not chosen above: slow." in text
 
 
-def test_rounds_and_prompt_tuning_are_asked_for_where_they_were_chosen(
+def test_rounds_and_slow_methods_are_asked_for_where_they_were_chosen(
     db: Database, project: Project, open_page: OpenPage
 ) -> None:
     app = part(open_page(PAGE, project), "compared")
-    app.toggle(key="evidence_coop").set_value(True)
+    app.toggle(key="evidence_slow").set_value(True)
     app.toggle(key="evidence_rounds").set_value(True).run()
     press(app, "compute_methods")
     (job,) = storage.jobs.live_studies(db, project.id)
-    assert job.payload["settings"] == {"draws": 5, "coop": True}
+    assert job.payload["settings"] == {"draws": 5, "slow": True}
     storage.jobs.request_stop(db, job.id)
     press(part(open_page(PAGE, project), "compared"), "compute_learning_rates")
     (job,) = storage.jobs.live_studies(db, project.id)
