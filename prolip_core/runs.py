@@ -238,11 +238,16 @@ def as_dict(run: PilotRun) -> dict[str, Any]:
             "query": _photo_list(run.split.query, names),
         },
         "history": [asdict(step) for step in _thinned(run.trained.history)],
-        "versions": {
-            "prolip_studio": __version__,
-            "python": platform.python_version(),
-            **{name: version(name) for name in VERSIONED},
-        },
+        "versions": versions(),
+    }
+
+
+def versions(libraries: Sequence[str] = VERSIONED) -> dict[str, str]:
+    """Of the product, of Python, and of these libraries, as a result names them."""
+    return {
+        "prolip_studio": __version__,
+        "python": platform.python_version(),
+        **{name: version(name) for name in libraries},
     }
 
 

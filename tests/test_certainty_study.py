@@ -49,19 +49,6 @@ def study(prepared: Material, foreign: Foreign) -> CertaintyStudy:
     return certainty_study.run(prepared, foreign=foreign)
 
 
-def spied(monkeypatch: pytest.MonkeyPatch) -> list[torch.Tensor]:
-    """The features of the photos that every training of the study is given."""
-    taught: list[torch.Tensor] = []
-    real = prolip.fit
-
-    def fit(support: Any, *arguments: Any, **options: Any) -> Any:
-        taught.append(support.pre_VNP[0])
-        return real(support, *arguments, **options)
-
-    monkeypatch.setattr(prolip, "fit", fit)
-    return taught
-
-
 def rows_of(features: torch.Tensor) -> set[tuple[float, ...]]:
     return {tuple(row) for row in features.tolist()}
 
@@ -72,7 +59,7 @@ def test_no_training_sees_a_photo_that_it_answers_or_its_likeness(
     """Photos 0 and 1 are made near-duplicates of each other."""
     groups = (0, 0, *range(1, 10))
     prepared = replace(prepared, support=replace(prepared.support, groups_N=groups))
-    taught = spied(monkeypatch)
+    taught = fakes.spied(monkeypatch)
     kept: list[certainty_study.OutOfFold] = []
     real = certainty_study.choose
 

@@ -25,10 +25,7 @@ def _watch(job_id: str) -> None:
     if job is None or not job.is_live:
         st.rerun()
     with st.container(border=True):
-        if job.state == "queued":
-            job_state.waiting(job)
-        else:
-            job_state.working(job)
+        job_state.standing(job)
         _stop(job)
         if job.n_steps:
             curve(job)
@@ -36,13 +33,7 @@ def _watch(job_id: str) -> None:
 
 def _stop(job: Job) -> None:
     asked, is_kept = job.stop_requests > 0, job.stage == "measure_kept"
-    st.button(
-        _("Stop"),
-        key=f"stop_{job.id}",
-        disabled=asked and not is_kept,
-        on_click=storage.jobs.request_stop,
-        args=(cached.database(), job.id),
-    )
+    job_state.stop_button(job, disabled=asked and not is_kept)
     if is_kept:
         st.caption(_("The best state so far is kept. Stop once more to discard it instead of measuring it."))
     elif asked:
