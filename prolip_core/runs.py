@@ -212,6 +212,7 @@ def as_dict(run: PilotRun) -> dict[str, Any]:
         "zero_shot": _evaluation(run.zero_shot),
         "prolip": _evaluation(run.prolip),
         "mcnemar_p": run.mcnemar_p,
+        "sure": None if run.sure is None else asdict(run.sure),
         "seconds": run.seconds,
         "warnings": [note.text for note in run.warnings],
         "notes": [note_as_dict(note) for note in run.warnings],

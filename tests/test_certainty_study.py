@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from prolip_core import backbones, certainty, classify, cli, conformal, dataset, prolip
+from prolip_core import backbones, certainty, classify, cli, conformal, dataset, prolip, sure_rule
 from prolip_core.errors import Cancelled, ConfigError, DatasetError
 from prolip_core.studies import certainty_study, certainty_text, material, results_page, study_files, study_text
 from prolip_core.studies.certainty_study import CertaintyStudy, Foreign
@@ -297,4 +297,4 @@ def test_wrong_options_end_with_one_line(
 
 def test_the_defaults_of_the_command_are_those_of_the_study() -> None:
     parsed = cli.build_parser().parse_args(["study", "certainty", "TRAIN", "--test", "TEST", "--out", "R"])
-    assert (parsed.limit, parsed.coverage, parsed.shots) == (certainty_study.LIMIT, certainty_study.COVERAGE, None)
+    assert (parsed.limit, parsed.coverage, parsed.shots) == (sure_rule.LIMIT, certainty_study.COVERAGE, None)

@@ -69,6 +69,7 @@ def _stage(job: Job) -> str:
         "fit": _("Fine-tuning"),
         "measure_kept": _("Measuring what was kept"),
         "cross_validation": _("Measuring by cross-validation"),
+        "sure": _("Choosing how sure it must be to answer alone"),
         "study": _("Training and measuring, again and again"),
         "save": _("Saving"),
     }.get(job.stage, _("Preparing"))

@@ -40,6 +40,8 @@ def _stop(job: Job) -> None:
         st.caption(_("Stopping …"))
     elif job.stage == "cross_validation":
         st.caption(_("Stop ends the measuring; what is measured by then is kept, if it is at least one whole round."))
+    elif job.stage == "sure":
+        st.caption(_("Stop leaves this last step out; what was learnt and measured is kept."))
     elif job.stage == "fit":
         st.caption(_("Stop keeps the best state so far and measures it."))
     else:
