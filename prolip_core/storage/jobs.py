@@ -138,7 +138,7 @@ def find_done(db: Database, kind: JobKind, key: str) -> Job | None:
 
 
 def ahead(db: Database, job_id: str) -> int:
-    """How many trainings, samples, studies and tries, of all projects, come before this one at the same worker; 0 once it runs."""
+    """How many pieces of work, of all projects, come before this one at the same worker; 0 once it runs."""
     with db.read() as session:
         row = session.get(JobTable, job_id)
         if row is None or row.state != "queued":
@@ -196,7 +196,7 @@ def stop_requests(db: Database, job_id: str) -> int:
 
 
 def claim(db: Database, worker: str, devices: Sequence[str]) -> Job | None:
-    """Takes the oldest waiting job for one of these devices, tries before all else: somebody waits for the answer. No other worker
+    """Takes the oldest waiting job for one of these devices, tries before all else: somebody waits for them. No other worker
     can take the same. None if nothing waits."""
     with db.write() as session:
         job_id = session.scalar(

@@ -1,13 +1,13 @@
 """Photos that were tried, and what runs say about them
 
-Revision: 0005, after 0004
+Revision: 0006, after 0005
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0005"
-down_revision = "0004"
+revision = "0006"
+down_revision = "0005"
 
 
 def upgrade() -> None:
@@ -35,9 +35,9 @@ def upgrade() -> None:
         sa.Column("height_px", sa.Integer(), nullable=False),
         sa.Column("size_bytes", sa.Integer(), nullable=False),
         sa.Column("phash", sa.String(length=64), nullable=False),
-        sa.Column("sharpness", sa.Float(), nullable=False),
-        sa.Column("brightness", sa.Float(), nullable=False),
-        sa.Column("contrast", sa.Float(), nullable=False),
+        sa.Column("sharpness", sa.Double(), nullable=False),
+        sa.Column("brightness", sa.Double(), nullable=False),
+        sa.Column("contrast", sa.Double(), nullable=False),
         sa.Column("added_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["drop_id"], ["tried_drop.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id"),
