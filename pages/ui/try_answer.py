@@ -88,9 +88,9 @@ def _answer(project: Project, run: RunSummary, drop: Drop, photo: TriedPhoto) ->
 def big(one: Answered) -> None:
     """The band, the answer in big words, and what else is said."""
     if one.is_sure:
-        st.success(f"**{_('Sure enough')}** – {_('the answer can stand alone.')}", icon="✅")
+        st.success(f"**✓ {_('Sure enough')}** – {_('the answer can stand alone.')}")
     else:
-        st.warning(f"**{_('Not sure')}** – {_('ask a person.')}", icon="🙋")
+        st.warning(f"**? {_('Not sure')}** – {_('ask a person.')}")
     st.markdown(f"# {safe(one.after.name)}")
     st.markdown(_("**{share}** sure", share=percent(one.after.confidence, 1)))
     lines = [

@@ -70,7 +70,7 @@ def _table(project: Project, run: RunSummary, drop: Drop, found: Sequence[Answer
         ["all", "ask", "sure"],
         default="all",
         required=True,
-        format_func={"all": _("All"), "ask": "🙋 " + _("Not sure"), "sure": "✅ " + _("Sure enough")}.__getitem__,
+        format_func={"all": _("All"), "ask": "? " + _("Not sure"), "sure": "✓ " + _("Sure enough")}.__getitem__,
         key=f"many_which_{session.language()}",
         label_visibility="collapsed",
     )
@@ -121,7 +121,7 @@ def _header() -> tuple[str, ...]:
 
 def _cells(one: Answered) -> tuple[str | float, ...]:
     """As the sheet has them."""
-    verdict = "✅ " + _("Sure enough") if one.is_sure else "🙋 " + _("Not sure: ask a person")
+    verdict = "✓ " + _("Sure enough") if one.is_sure else "? " + _("Not sure: ask a person")
     return (
         one.after.name,
         one.after.confidence,
