@@ -11,12 +11,13 @@ from pages.ui import cached, compare_details, components, photo_grid, session, t
 from pages.ui.text import _, _n, date, number, percent, refused, share_of, short
 from prolip_core import answer_sheet, answered, metrics, storage
 from prolip_core.answer_sheet import Row, Sheet
-from prolip_core.answered import Answered, Failed
+from prolip_core.answered import Answered, Failed, Said
 from prolip_core.storage.records import Drop, Project, RefusedFile, RunSummary
 
 ALL = ""
 PAGE_SIZE = 50
 ROW_PX = 64
+REFUSAL_ROW_PX = 76
 
 
 def show(project: Project, run: RunSummary) -> None:
@@ -64,7 +65,7 @@ def _summary(found: Sequence[Answered]) -> None:
 def _table(project: Project, run: RunSummary, drop: Drop, found: Sequence[Answered]) -> None:
     """Filter and order above, the table, and the files with the rows that are shown."""
     view = f"{drop.id}_{run.id}"
-    left, middle, right = st.columns([3, 3, 3], vertical_alignment="bottom")
+    left, middle, right = st.columns([5, 3, 3], vertical_alignment="bottom")
     which = left.segmented_control(
         _("Which"),
         ["all", "ask", "sure"],
@@ -88,14 +89,9 @@ def _table(project: Project, run: RunSummary, drop: Drop, found: Sequence[Answer
     if not shown:
         return
     part = components.page_of(shown, key=f"many_page_{view}_{which}_{hash(of_class)}", size=PAGE_SIZE)
-    header = _header()
-    rows = [
-        (photo_grid.picture(one.photo.image_id), short(one.photo.record.filename, 200), *_cells(one)) for one in part
-    ]
-    table = pd.DataFrame([[_on_screen(value) for value in row] for row in rows], columns=list(header))
     st.dataframe(
-        table,
-        column_config={header[0]: st.column_config.ImageColumn(width="small")},
+        pd.DataFrame([_on_screen(one) for one in part]),
+        column_config={_("Photo"): st.column_config.ImageColumn(width="small")},
         row_height=ROW_PX,
         hide_index=True,
         width="stretch",
@@ -133,8 +129,23 @@ def _cells(one: Answered) -> tuple[str | float, ...]:
     )
 
 
-def _on_screen(value: str | float) -> str:
-    return percent(value, 1) if isinstance(value, float) else value if value.startswith("data:") else short(value)
+def _on_screen(one: Answered) -> dict[str, str]:
+    """A row of the table: what the files have in two columns stands in one here."""
+    names = _header()
+    answer, confidence, verdict, next_, _next_sure, before, _before_sure = names[2:]
+    return {
+        names[0]: photo_grid.picture(one.photo.image_id),
+        names[1]: short(one.photo.record.filename, 200),
+        answer: short(one.after.name),
+        confidence: percent(one.after.confidence, 1),
+        verdict: str(_cells(one)[2]),
+        next_: _said(one.next),
+        before: _said(one.before),
+    }
+
+
+def _said(one: Said) -> str:
+    return _("{name} ({share} sure)", name=short(one.name), share=percent(one.confidence, 1))
 
 
 def _downloads(drop: Drop, shown: Sequence[Answered]) -> None:
@@ -172,7 +183,12 @@ def _not_answered(drop: Drop, failed: Sequence[Failed]) -> None:
         st.warning(_n("**{count}** file was not taken:", "**{count}** files were not taken:", len(rows)))
         st.dataframe(
             rows,
-            row_height=76,
+            column_config={
+                _("File"): st.column_config.TextColumn(width=170),
+                _("Why"): st.column_config.TextColumn(width=300),
+                _("What to do"): st.column_config.TextColumn(width=330),
+            },
+            row_height=REFUSAL_ROW_PX,
             hide_index=True,
             width="stretch",
             key=f"many_refused_{drop.id}",

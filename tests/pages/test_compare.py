@@ -15,7 +15,8 @@ import pytest
 from streamlit.runtime.media_file_manager import MediaFileManager
 from streamlit.testing.v1 import AppTest
 
-from prolip_core import charts, dataset, runs, storage
+from prolip_core import charts, dataset, runs, spec, storage
+from prolip_core.spec import PilotSpec
 from prolip_core.storage import Database
 from prolip_core.storage.records import Photo, Project
 from prolip_core.types import CheckedPhoto
@@ -44,6 +45,7 @@ def result_of(names: Sequence[str], photos: Sequence[Photo], labels: Answers) ->
         "prompts": [[f"a photo of a {name}."] for name in names],
         "seconds": {"features": 1.5, "fit": 0.5, "total": 2.0},
         "settings": {
+            "backbone": spec.as_dict(PilotSpec())["backbone"],
             "backbone_sha256": "ab" * 32,
             "templates": ["a photo of a {}."],
             "views": 1,
