@@ -7,7 +7,7 @@ import io
 import json
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,9 +83,11 @@ def add_run(
     zero_shot: Answers,
     prolip: Answers,
     photos: Sequence[Photo] | None = None,
+    more: Mapping[str, Any] | None = None,
     **changes: Any,
 ) -> str:
-    """A run that answered the project's test photos, in their order, with these classes; `changes` go into its result."""
+    """A run that answered the project's test photos, in their order, with these classes; `changes` and `more` go into its
+    result."""
     rows = storage.classes.list_(db, project.id)
     place = {row.id: index for index, row in enumerate(rows)}
     measured = storage.photos.list_(db, project.id, role="test") if photos is None else photos
@@ -107,7 +109,7 @@ def add_run(
         project.id,
         None,
         storage.photos.fingerprint(db, project.id),
-        {**result, **changes},
+        {**result, **changes, **(more or {})},
         {
             "image_ids": [photo.image_id for photo in measured],
             "labels": labels,

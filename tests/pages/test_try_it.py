@@ -74,14 +74,15 @@ def train_on_all(db: Database, project: Project, answers: tuple[int, ...] = (0, 
 
     settings = storage.projects.get(db, project.id)
     assert settings is not None
+    whole: dict[str, Any] = {"photos": {"support": told("train"), "query": told("test"), "dropped": []}, **changes}
     return add_run(
         db,
         project,
         [0] * 6,
         answers,
-        [photo for photo in photos if photo.role == "test"],
+        None,
+        whole,
         sure=RULE,
-        photos={"support": told("train"), "query": told("test"), "dropped": []},
         prompts=[[template.format(name.lower()) for template in settings.spec["templates"]] for name in rows.values()],
         settings={
             "backbone": settings.spec["backbone"],
@@ -93,7 +94,6 @@ def train_on_all(db: Database, project: Project, answers: tuple[int, ...] = (0, 
             "stopped_early": False,
             "backbone_sha256": "ab" * 32,
         },
-        **changes,
     )
 
 
@@ -249,7 +249,7 @@ def test_a_test_photo_is_answered_and_cannot_teach(db: Database, project: Projec
 def test_a_near_copy_of_a_test_photo_is_refused_with_its_name(
     db: Database, project: Project, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (photo,) = keep(db, project, ("new.jpg", 1, 0.9))
+    keep(db, project, ("new.jpg", 1, 0.9))
     testing = my_photos(db, project, "test")[0]
     monkeypatch.setattr("prolip_core.storage.teaching._near_test", lambda record, there: testing)
     app = press(open_page(PAGE, project), "right_one")
@@ -284,7 +284,7 @@ def test_a_zip_with_a_broken_file_in_it_tells_what_became_of_every_file(
     assert (drop.is_many, drop.count, [one.filename for one in drop.refused]) == (True, 3, ["box/broken.jpg"])
     assert "**1** file was not taken:" in shown(app)
     assert "1 file has the very same content" in shown(app)
-    assert list(app.dataframe[-1].value.iloc[0])[0] == "box/broken.jpg"
+    assert app.dataframe[-1].value.iloc[0, 0] == "box/broken.jpg"
     assert jobs_of(db, project, drop).state == "queued"
 
 
@@ -335,7 +335,7 @@ def test_photos_that_could_not_be_read_any_more_are_listed(db: Database, project
     storage.tried.keep(db, "run1", [TriedAnswer(photos[0].id, (), (), problem=problem)])
     app = view(open_page, project, "many")
     assert list(app.dataframe[0].value["File"]).count("a.jpg") == 0
-    assert list(app.dataframe[-1].value.iloc[0])[0] == "a.jpg"
+    assert app.dataframe[-1].value.iloc[0, 0] == "a.jpg"
 
 
 # -- teaching and versions -------------------------------------------------------------------------------------------
@@ -399,7 +399,7 @@ def test_every_version_tells_what_changed_and_two_are_compared(
 
 def test_the_step_is_done_once_a_photo_was_tried(db: Database, project: Project, open_page: OpenPage) -> None:
     def step(app: AppTest) -> str:
-        return next(one.proto.label for one in app.sidebar.get("page_link") if "Try it" in one.proto.label)
+        return next(str(one.proto.label) for one in app.sidebar.get("page_link") if "Try it" in one.proto.label)
 
     assert "later" in step(open_page(PAGE, project))
     keep(db, project, ("new.jpg", 1, 0.9))
