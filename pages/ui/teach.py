@@ -25,6 +25,9 @@ from prolip_core.answered import Answered
 from prolip_core.errors import RunError
 from prolip_core.storage.records import Project, RunSummary
 
+ASKED_DROPS = 50
+"""Of so many drops, the newest, a new result answers the photos by itself."""
+
 
 def show(project: Project, run: RunSummary, runs: Sequence[RunSummary]) -> None:
     """The next photo, the training, before and after."""
@@ -87,11 +90,11 @@ def _next_photo(project: Project, run: RunSummary) -> None:
 
 def _ask_all(project: Project, run: RunSummary) -> None:
     """A newer result has not seen the photos that an earlier one answered: it is asked, which takes a moment."""
-    for drop in storage.tried.drops(cached.database(), project.id):
-        job = try_drop.ask(project, drop, run)
-        if job is not None and job.is_live:
-            try_answer.waiting(project, run, drop, job)
-            return
+    drops = storage.tried.drops(cached.database(), project.id)[:ASKED_DROPS]
+    asked = [(drop, try_drop.ask(project, drop, run)) for drop in drops]
+    live = [(drop, job) for drop, job in asked if job is not None and job.is_live]
+    if live:
+        try_answer.waiting(project, run, *live[0])
 
 
 def _waiting(project: Project, run: RunSummary) -> tuple[list[Answered], int]:

@@ -113,7 +113,10 @@ def of_project(db: Database, project_id: str) -> tuple[TriedPhoto, ...]:
     """All tried photos of the project, the newest first; the same bytes in several drops once."""
     with db.read() as session:
         rows = session.scalars(_photos_of(project_id).order_by(TriedPhotoTable.id.desc()))
-        return tuple({row.image_id: _photo(row) for row in reversed(rows.all())}.values())[::-1]
+        newest: dict[str, TriedPhotoTable] = {}
+        for row in rows:
+            newest.setdefault(row.image_id, row)
+        return tuple(map(_photo, newest.values()))
 
 
 def get(db: Database, photo_id: int) -> TriedPhoto | None:
