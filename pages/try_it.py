@@ -74,7 +74,7 @@ def _view() -> str:
         default=asked if asked in names else "one",
         required=True,
         format_func=names.__getitem__,
-        key=f"try_view_{session.round_of('try_view')}",
+        key=f"try_view_{session.language()}_{session.round_of('try_view')}",
         label_visibility="collapsed",
     )
     if chosen != asked:

@@ -52,8 +52,8 @@ def _next_photo(project: Project, run: RunSummary) -> None:
     left.markdown(
         _n(
             "**{count}** tried photo could teach.",
-            "**{count}** tried photos could teach. First come those that would help most: the answer wavers, and they are unlike "
-            "what is known already.",
+            "**{count}** tried photos could teach. First come those that are likely to help most: the answer wavers, and they "
+            "are unlike what is known already.",
             len(waiting),
         )
         if waiting

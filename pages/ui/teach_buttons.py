@@ -39,17 +39,16 @@ def show(project: Project, one: Answered, *, key: str) -> None:
     ):
         _teach(project, one.photo, right)
     st.caption(_("Wrong? Then this is:"))
-    others = [row for row in classes if row.display_name != one.after.name]
-    for start in range(0, min(len(others), KEYS), COLUMNS):
-        for column, (place, row) in zip(
-            st.columns(COLUMNS), list(enumerate(others, start=1))[start : min(start + COLUMNS, KEYS)], strict=False
-        ):
-            if column.button(
-                safe(row.display_name, 24), key=f"wrong_{key}_{row.id}", shortcut=str(place), width="stretch"
-            ):
+    # The number of a class is the same for every photo: fingers learn it.
+    others = [(place, row) for place, row in enumerate(classes, start=1) if row.display_name != one.after.name]
+    with_key = [(place, row) for place, row in others if place <= KEYS]
+    for start in range(0, len(with_key), COLUMNS):
+        for column, (place, row) in zip(st.columns(COLUMNS), with_key[start : start + COLUMNS], strict=False):
+            name = safe(row.display_name, 24)
+            if column.button(name, key=f"wrong_{key}_{row.id}", shortcut=str(place), width="stretch"):
                 _teach(project, one.photo, row)
-    if len(others) > KEYS:
-        _more(project, one.photo, others[KEYS:], key)
+    if len(with_key) < len(others):
+        _more(project, one.photo, [row for place, row in others if place > KEYS], key)
     st.caption(
         _("The photo then joins the training photos of its class. It changes the answers with the next training.")
     )
