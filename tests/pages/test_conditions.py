@@ -235,7 +235,7 @@ def test_without_another_training_there_is_nothing_to_try(db: Database, project:
 
 
 @pytest.mark.parametrize(
-    ("language", "word"), [("en", "Projector from elsewhere"), ("ja", "ほかから持ってきた射影行列")]
+    ("language", "word"), [("en", "The other project’s training"), ("ja", "別のプロジェクトの学習結果")]
 )
 def test_the_training_of_another_project_is_chosen_and_shown(
     db: Database, project: Project, open_page: OpenPage, language: str, word: str
