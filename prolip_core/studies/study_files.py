@@ -92,6 +92,7 @@ def methods_as_dict(study: MethodStudy) -> dict[str, Any]:
     return {
         **_head(METHODS, study),
         **_draws(study),
+        "overlap": study.overlap,
         "reference": methods.REFERENCE,
         "methods": [_score(score) for score in study.scores],
         "not_run": [
@@ -120,6 +121,7 @@ def learning_rates_as_dict(study: LearningRateStudy) -> dict[str, Any]:
                 "learning_rate": cell.learning_rate,
                 "accuracy": cell.accuracy,
                 "accuracies": list(cell.accuracies),
+                "photo_interval": _pair(cell.photo_interval),
                 "diverged": cell.diverged,
             }
             for cell in study.cells
@@ -239,8 +241,11 @@ def _score(score: Score) -> dict[str, Any]:
         "draw_interval": _pair(score.draw_interval),
         "photo_interval": list(score.photo_interval),
         "balanced_accuracy": score.balanced_accuracy,
+        "balanced_interval": list(score.balanced_interval),
         "difference": score.difference,
         "difference_interval": _pair(score.difference_interval),
+        "photo_difference_interval": _pair(score.photo_difference_interval),
+        "p": score.p,
         "seconds": score.seconds,
         "added_parameters": score.added_parameters,
         "trained_parameters": score.trained_parameters,
