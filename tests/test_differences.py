@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import product
 
 import numpy as np
 import pytest
@@ -95,6 +96,25 @@ def test_the_paired_test_is_mcnemar_s() -> None:
     found = differences.paired([one.predicted == 0 for one in first], [one.predicted == 0 for one in second])
     assert found.p == pytest.approx(metrics.mcnemar_p(first, second))
     assert Paired(5, 0, 0, 1).p == 1.0
+
+
+@pytest.mark.parametrize("apart", [[1] * 7 + [-1] * 2 + [0] * 5, [2, -1, 3, 1, 0, 0, -2, 1], [1, -1], [3, 3, 3]])
+def test_the_test_of_several_draws_flips_every_sign(apart: list[int]) -> None:
+    sizes = [abs(one) for one in apart if one]
+    sums = [abs(sum(map(math.prod, zip(sizes, signs, strict=True)))) for signs in product((1, -1), repeat=len(sizes))]
+    assert differences.sign_flip_p(apart) == pytest.approx(np.mean([one >= abs(sum(apart)) for one in sums]))
+
+
+def test_of_one_draw_it_is_mcnemar_s() -> None:
+    assert differences.sign_flip_p([1] * 9 + [-1] * 3 + [0] * 40) == pytest.approx(Paired(30, 3, 9, 10).p)
+    assert differences.sign_flip_p([0, 0]) == 1.0
+
+
+def test_holm_s_correction_equals_that_of_a_plain_twin() -> None:
+    """The smallest p times m, the next times m − 1, and so on; never smaller than the one before, never over 1."""
+    assert differences.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx((0.03, 0.06, 0.06, 0.02))
+    assert differences.holm([0.7, 0.9]) == (1.0, 1.0)
+    assert differences.holm([]) == ()
 
 
 def test_means_of_shares_equal_the_plain_twin_and_hold_the_truth() -> None:
