@@ -35,8 +35,8 @@ the product. How each method is computed, with its source, stands in the docstri
   (of test photos: Newcombe's for paired shares, averaged over draws). p: how likely so large a difference would be on other test
   photos if there were none, with the same trainings (exact sign-flip test, McNemar's for several draws), corrected for the
   number of methods (Holm).
-- Seconds are one fit on one thread of a shared processor, choices included. "Added numbers"
-  are those that the answers need and the backbone does not have; "trained numbers" those that gradient descent moves.
+- Seconds are one fit on one thread of a shared processor, choices included. "Added numbers" are those that the answers need
+  and the backbone does not have; "trained numbers" those that gradient descent moves.
 - Where the sentences are not those of the default, they were given with `--classes` and `--templates`.
 """
 
