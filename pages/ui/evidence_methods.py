@@ -148,7 +148,7 @@ def _told_apart(ours: Mapping[str, Any], ranked: Sequence[Mapping[str, Any]]) ->
 
 def _how_to_read(result: Mapping[str, Any]) -> str:
     """What the two ranges of the table speak of."""
-    said = _("“Likely range” and “against ProLIP”: for as many other test photos (95%).")
+    said = _("Likely range, and in brackets against ProLIP: for as many other test photos (95%).")
     if result["draws"] > 1:
         return said + " " + _("“Other photos to learn from”: for other photos of the same kind to learn from (95%).")
     return said + " " + _("What other photos to learn from would change is not in it: that takes more rounds.")
@@ -192,8 +192,7 @@ def _row(one: Mapping[str, Any], result: Mapping[str, Any], is_whole: bool) -> d
             count=number(round(right, 1) if several else round(right)),
             total=number(result["query_count"]),
         ),
-        _("Share"): percent(one["accuracy"], 1),
-        _("Likely range"): evidence_tables.spread(one["photo_interval"]),
+        _("Share (likely range)"): f"{percent(one['accuracy'], 1)} ({evidence_tables.spread(one['photo_interval'])})",
     }
     if several and is_whole:
         cells[_("Other photos to learn from")] = evidence_tables.spread(one["draw_interval"])
@@ -220,7 +219,15 @@ def _rates(record: StudyRecord) -> None:
     result = record.result
     drawn, data = cached.chart(("rates", record.summary.id, session.language()), lambda: _rates_chart(result))
     st.vega_lite_chart(data, drawn, width="stretch", key="rates_chart", theme=None)
-    st.markdown("\n".join(f"- {line}" for line in _rates_in_words(result)))
+    st.markdown(
+        "\n".join(
+            [
+                _("With steps from 1e-5 to 1e-2, the range of the paper:"),
+                "",
+                *(f"- {line}" for line in _rates_in_words(result)),
+            ]
+        )
+    )
     st.caption(
         _(
             "Photos per class to learn from: {shots}. Rounds: {draws}. Steps of each training: {epochs} (the paper takes 300).",
@@ -293,11 +300,9 @@ def _rates_in_words(result: Mapping[str, Any]) -> list[str]:
         if values:
             parts.append(
                 _(
-                    "{low} to {high} right, depending on the size of a step (from {first} to {last}, the paper's range)",
+                    "{low} to {high} right, depending on the size of a step",
                     low=percent(min(values)),
                     high=percent(max(values)),
-                    first=f"{PAPER_RATES[0]:g}",
-                    last=f"{PAPER_RATES[1]:g}",
                 )
             )
         lost = sum(cell["diverged"] for cell in inside)
@@ -311,7 +316,7 @@ def _rates_in_words(result: Mapping[str, Any]) -> list[str]:
                 )
             )
         if parts:
-            found.append(f"{_lam(lam)}: {'; '.join(parts)}")
+            found.append(_("{name}: {found}", name=_lam(lam), found="; ".join(parts)))
     return found
 
 

@@ -319,7 +319,7 @@ def test_several_rounds_are_a_mean_and_have_a_range_of_their_own(
     keep(db, project, "methods", {**METHODS_RESULT, "draws": 5, "planned_draws": 5, "methods": methods})
     app = part(open_page(PAGE, project, language), "compared")
     assert said in shown(app)
-    assert app.dataframe[0].value.iloc[0, 4] == "50%–100%"
+    assert app.dataframe[0].value.iloc[0, 3] == "50%–100%"
 
 
 def test_methods_of_an_earlier_version_are_shown_without_its_wrong_ranges(
@@ -377,7 +377,10 @@ def test_rounds_and_slow_methods_are_asked_for_where_they_were_chosen(
     assert job.payload["settings"] == QUICK["learning_rates"]
 
 
-@pytest.mark.parametrize(("language", "said"), [("en", "No pull (λ = 0): 50% to 50% right"), ("ja", "50%～50%")])
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [("en", "No pull (λ = 0): 50% to 50% right"), ("ja", "引き戻す力なし（λ = 0）：学習率によって正解率は 50%～50%")],
+)
 def test_how_much_the_learning_rate_matters(
     db: Database, project: Project, open_page: OpenPage, language: str, said: str
 ) -> None:
@@ -390,7 +393,7 @@ def test_how_much_the_learning_rate_matters(
     if language == "en":
         text = shown(app).replace("\\", "")
         # 1e-6 lies outside the paper's range; what failed is no part of the range and is counted.
-        assert "(from 1e-05 to 0.01, the paper's range); **1 training of 2 failed** and is left out of it" in text
+        assert "depending on the size of a step; **1 training of 2 failed** and is left out of it" in text
         rows = app.dataframe[1].value.values.tolist()
         assert rows[0][1:] == ["60% (31%–86%)", "50% (22%–78%)", "failed"]
 
