@@ -256,7 +256,9 @@ def test_a_curve_has_a_line_per_class_and_the_recommendation(
 def test_new_classes_have_four_rates(others: tuple[CurveStudy, CurveStudy, NewClassesStudy], tmp_path: Path) -> None:
     content = study_files.as_dict(others[2])
     head, rows = study_text.table(content)
-    assert [row[0] for row in rows] == [f"{title} (4 classes)" for title in study_text.RATES.values()]
+    assert [row[0] for row in rows] == [
+        f"{study_text.RATES[one.rate]} ({one.classes} classes)" for one in others[2].summary
+    ]
     assert {len(row) for row in rows} == {len(head)}
     assert rows[1][3].startswith(f"{100 * others[2].summary[1].difference:+.1f}")
     stream = io.StringIO()
