@@ -329,6 +329,12 @@ def test_the_table_is_filtered_sorted_and_taken_away_as_it_is_shown(
     assert [row[0] for row in table[1:]] == ["b.jpg", "c.jpg", "a.jpg", "'=d.jpg"]
 
 
+def test_a_drop_that_was_cut_short_is_told(db: Database, project: Project, open_page: OpenPage) -> None:
+    photos = keep(db, project, *TOLD)
+    storage.tried.add(db, photos[0].drop_id, [], total=9)
+    assert "4 of 9 files have come in." in shown(view(open_page, project, "many"))
+
+
 def test_photos_that_could_not_be_read_any_more_are_listed(db: Database, project: Project, open_page: OpenPage) -> None:
     photos = keep(db, project, *TOLD)
     problem = RefusedFile("a.jpg", "The photo {image_id} cannot be read.", "Add the photo again.", {"image_id": "12"})
