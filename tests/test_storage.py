@@ -980,6 +980,22 @@ def test_a_photo_that_is_being_added_to_another_project_stays(db: Database) -> N
     assert not any(file.exists() for file in files)
 
 
+def test_photos_of_a_study_of_its_own_stay_as_long_as_it_keeps_or_needs_them(db: Database) -> None:
+    project, _ = project_with(db, "Nut")
+    store = ContentStore(config.photo_folder())
+    kept, needed, lost = (store.put(name) for name in (b"kept", b"needed", b"lost"))
+    settings = {storage.studies.KEEPS: [kept], storage.studies.NEEDS: [needed]}
+    job = storage.jobs.enqueue(db, project.id, "study", {"kind": "certainty", "settings": settings}, key="certainty")
+    storage.purge(db, after(2 * 3600))
+    assert [one in store for one in (kept, needed, lost)] == [True, True, False]
+    done = storage.studies.add(db, project.id, job.id, "certainty", settings, "", {})
+    storage.purge(db, after(2 * 3600))
+    assert [one in store for one in (kept, needed)] == [True, False]
+    storage.studies.delete(db, done.id)
+    storage.purge(db, after(2 * 3600))
+    assert kept not in store
+
+
 def test_what_a_killed_process_left_half_written_goes_in_the_end(db: Database) -> None:
     folder = config.photo_folder() / "ab" / "cd"
     folder.mkdir(parents=True)

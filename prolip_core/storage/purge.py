@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -28,7 +27,7 @@ from prolip_core.storage.schema import (
     TriedDropTable,
     TriedPhotoTable,
 )
-from prolip_core.storage.studies import KEEPS
+from prolip_core.storage.studies import KEEPS, NEEDS
 
 ORPHAN_AGE_S = 3600
 """A file without an owner is removed at this age; a younger one may belong to an upload or a training that is under way."""
@@ -123,11 +122,14 @@ def _is_needed(session: Session, image_id: str) -> bool:
 
 
 def _kept_by_studies(session: Session) -> set[str]:
-    """Photos that a study, finished or asked for, keeps (`studies.KEEPS`)."""
-    kept: list[Mapping[str, Any]] = list(session.scalars(select(StudyTable.settings)).all())
-    live = session.scalars(select(JobTable.payload).where(JobTable.kind == "study", JobTable.state.in_(LIVE_STATES)))
-    kept += [payload.get("settings", {}) for payload in live]
-    return {str(image_id) for settings in kept for image_id in settings.get(KEEPS, ())}
+    """Photos that a study, finished or asked for, keeps (`studies.KEEPS`); those that one under way needs (`studies.NEEDS`)."""
+    payloads = session.scalars(
+        select(JobTable.payload).where(JobTable.kind == "study", JobTable.state.in_(LIVE_STATES))
+    )
+    live = [payload.get("settings", {}) for payload in payloads]
+    kept = [settings.get(KEEPS, ()) for settings in (*session.scalars(select(StudyTable.settings)), *live)]
+    kept += [settings.get(NEEDS, ()) for settings in live]
+    return {str(image_id) for photos in kept for image_id in photos}
 
 
 def _sweep(db: Database, moment: datetime) -> None:
