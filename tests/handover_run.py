@@ -1,4 +1,4 @@
-"""A run on a tiny open_clip model that lies in a file of its own, as a hand-over needs it; made once for all tests of a module."""
+"""A run on a tiny open_clip model that lies in a file of its own, as a hand-over needs it; made once a module."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ ONLY_IN = {
     "alembic": {"storage"},
     "babel": {"i18n", "locale.update"},
 }
-"""Libraries that only these modules may import (those of `handover` are shipped and run without the rest). streamlit goes by layer, see below."""
+"""Libraries that only these modules may import; those of `handover` are shipped. streamlit goes by layer, see below."""
 
 LAYER_OF_SCREENS = 6
 LAYER_OF_THE_METHOD = 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import numpy as np
@@ -152,6 +153,6 @@ def test_without_heif_the_photo_is_refused_with_what_to_install(monkeypatch: pyt
     def missing(name: str) -> Any:
         raise ImportError(name)
 
-    monkeypatch.setattr(predict.importlib, "import_module", missing)
+    monkeypatch.setattr(importlib, "import_module", missing)
     with pytest.raises(predict.PhotoError, match="pillow-heif"):
         predict.decode(PHOTOS["HEIC"], LIMITS, 64)

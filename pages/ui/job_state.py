@@ -71,6 +71,7 @@ def _stage(job: Job) -> str:
         "cross_validation": _("Measuring by cross-validation"),
         "sure": _("Choosing how sure it must be to answer alone"),
         "study": _("Training and measuring, again and again"),
+        "hand_over": _("Making and checking the file"),
         "save": _("Saving"),
     }.get(job.stage, _("Preparing"))
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
+from prolip_core import config
 from prolip_core.i18n import N_
 
 FORMAT = 1
@@ -43,6 +45,11 @@ WHAT: dict[str, str] = {
 def what(name: str) -> str:
     """What a file of the zip is, in English."""
     return WHAT[TEST_PHOTO if name.startswith(TEST_PHOTO) else name]
+
+
+def export_path(run_id: str) -> Path:
+    """Where the app keeps the hand-over file of a run."""
+    return config.export_folder() / run_id / "hand-over.zip"
 
 
 @dataclass(frozen=True)
