@@ -143,6 +143,8 @@ def _check_lines(check: Check) -> list[str]:
             f"Same class as the run had answered ({check.run_precision}): {check.same_as_run} of {check.count}, "
             f"largest difference {check.difference_to_run or 0:.1e}."
         )
+    if check.int8_problem is not None:
+        lines.append(one_line(f"There is no int8 model: {check.int8_problem.text}"))
     for name, one in (("float32", check.float32), (f"int8 ({check.int8_way})", check.int8)):
         if one is not None:
             lines.append(
@@ -155,7 +157,7 @@ def _right(one: Measured, count: int) -> str:
     if one.right is None or one.accuracy_interval is None:
         return "accuracy not measured"
     low, high = one.accuracy_interval
-    return f"{one.right} of {count} right, {one.right / count:.1%} (95 % interval {low:.1%} to {high:.1%})"
+    return f"{one.right} of {count} test photos right, {one.right / count:.1%} (95 % interval {low:.1%} to {high:.1%})"
 
 
 def predict_command(options: argparse.Namespace) -> None:

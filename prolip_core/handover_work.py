@@ -21,15 +21,18 @@ def hand_over(work: Work) -> Mapping[str, Any]:
     run_id = str(work.run_id)
     record = storage.runs.load(work.db, run_id)
     work.control.enter("load", used_device="cpu")
+    wanted = {photo["id"] for role in ("support", "query") for photo in record.result["photos"][role]}
+    # What a person has deleted may lie in the store for a while; it must not go into a file.
+    there = {photo.image_id for photo in storage.photos.list_(work.db, work.job.project_id)}
     store = ContentStore(config.photo_folder())
-    wanted = [photo["id"] for role in ("support", "query") for photo in record.result["photos"][role]]
     made = bundle.make(
         config.run_folder() / run_id,
         export_path(run_id),
-        bundle.Photos(store, {image_id for image_id in wanted if image_id in store}),
+        bundle.Photos(store, {image_id for image_id in wanted & there if image_id in store}),
         threshold=record.summary.threshold,
         on_progress=work.control.progress,
     )
+    _mark(run_id, made.test_photo)
     return {
         "study": HAND_OVER,
         "class_names": list(record.class_names),
@@ -39,3 +42,12 @@ def hand_over(work: Work) -> Mapping[str, Any]:
         "threshold": record.summary.threshold,
         **asdict(made),
     }
+
+
+def _mark(run_id: str, image_id: str | None) -> None:
+    """Beside the file, the id of the photo in it: where the photo is deleted for good, `storage.purge` takes the file too."""
+    folder = export_path(run_id).parent
+    for old in folder.glob("[0-9a-f]" * 64):
+        old.unlink(missing_ok=True)
+    if image_id is not None:
+        (folder / image_id).touch()

@@ -176,19 +176,24 @@ class _Rates:
         return wait_s
 
 
-class _Limited:
-    """Refuses bodies over the limit, also those that do not say how long they are."""
+class _Gate:
+    """Refuses what has no key before a byte of its body is read, and bodies over the limit, also those that do not say how long
+    they are."""
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
-        self._app, self._limit = app, limit
+    def __init__(self, app: ASGIApp, limit: int, api_key: str | None) -> None:
+        self._app, self._limit, self._key = app, limit, api_key
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        headers = dict(scope["headers"])
+        if scope["method"] == "POST" and not _is_key(headers.get(b"x-api-key", b""), self._key):
+            await JSONResponse({"detail": _NO_KEY}, 401, _ASK_KEY)(scope, receive, send)
+            return
+        declared = headers.get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > self._limit:
-            await self._refuse(scope, receive, send)
+            await JSONResponse({"detail": _too_large(self._limit)}, 413, {"Connection": "close"})(scope, receive, send)
             return
         taken = 0
 
@@ -202,8 +207,13 @@ class _Limited:
 
         await self._app(scope, counted, send)
 
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await JSONResponse({"detail": _too_large(self._limit)}, 413, {"Connection": "close"})(scope, receive, send)
+
+_NO_KEY, _ASK_KEY = "The header X-API-Key is missing or wrong.", {"WWW-Authenticate": "ApiKey"}
+
+
+def _is_key(given: bytes, api_key: str | None) -> bool:
+    """In constant time, so that nobody can feel their way to the key; True where none is asked for."""
+    return api_key is None or hmac.compare_digest(given, api_key.encode())
 
 
 def _too_large(limit: int) -> str:
@@ -231,7 +241,7 @@ def create(answerer: Answerer, settings: ServiceSettings | None = None) -> FastA
         lifespan=life,
         redoc_url=None,
     )
-    app.add_middleware(_Limited, limit=chosen.max_request_bytes)
+    app.add_middleware(_Gate, limit=chosen.max_request_bytes, api_key=chosen.api_key)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(chosen.hosts))
     _tell_errors(app)
     key = _key_check(chosen.api_key)
@@ -267,8 +277,7 @@ def create(answerer: Answerer, settings: ServiceSettings | None = None) -> FastA
         """Answers about one or several photos. A photo that cannot be read has `error` in its place; if none can, 422."""
         if len(photos) > MAX_PHOTOS:
             raise HTTPException(422, f"{len(photos)} photos were sent; at most {MAX_PHOTOS} go into one request.")
-        client = request.headers.get("x-api-key") if chosen.api_key else None
-        wait_s = rates.wait_s(client or (request.client.host if request.client else ""), len(photos))
+        wait_s = rates.wait_s(request.client.host if request.client else "", len(photos))
         if wait_s:
             raise _busy(wait_s)
         found = await asyncio.gather(
@@ -320,12 +329,12 @@ def _busy(wait_s: float) -> HTTPException:
 
 
 def _key_check(api_key: str | None) -> Callable[..., Awaitable[None]]:
-    """Lets a request pass that carries the key, compared in constant time; every request where there is none."""
+    """Lets a request pass that carries the key; every request where there is none. It tells the description of it, too."""
     scheme = APIKeyHeader(name="X-API-Key", auto_error=False, description="the key that the service was started with")
 
     async def checked(given: str | None = Depends(scheme)) -> None:
-        if not hmac.compare_digest((given or "").encode(), (api_key or "").encode()):
-            raise HTTPException(401, "The header X-API-Key is missing or wrong.", {"WWW-Authenticate": "ApiKey"})
+        if not _is_key((given or "").encode(), api_key):
+            raise HTTPException(401, _NO_KEY, _ASK_KEY)
 
     async def free() -> None:
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -278,7 +279,8 @@ def test_a_hand_over_file_is_made_of_the_photos_that_are_still_there(
         bundle, "_add_checkpoint", lambda content, saved: None
     )  # the starter's would not fit the tiny one
     gone = storage.photos.list_(db, project_id, role="test")[0].image_id
-    ContentStore(config.photo_folder()).delete(gone)
+    assert gone in ContentStore(config.photo_folder())
+    storage.photos.delete(db, [storage.photos.list_(db, project_id, role="test")[0].id])  # its bytes are still there
     control = work(db, claimed(db, project_id, "hand_over", run_id))
     found = studies.latest(db, project_id, "hand_over", run_id)
     assert found is not None
@@ -296,4 +298,9 @@ def test_a_hand_over_file_is_made_of_the_photos_that_are_still_there(
             lambda stage, done: int(stage == "hand_over" and done > 20),
         )
     assert files.export_path(run_id).read_bytes() == before
-    assert [path.name for path in files.export_path(run_id).parent.iterdir()] == ["hand-over.zip"]
+    assert [path.name for path in files.export_path(run_id).parent.glob("*.*")] == ["hand-over.zip"]
+    inside = result["test_photo"]
+    assert inside != gone
+    storage.photos.delete(db, [one.id for one in storage.photos.list_(db, project_id) if one.image_id == inside])
+    storage.purge(db, datetime.now(UTC) + timedelta(hours=2))
+    assert not list(files.export_path(run_id).parent.iterdir())  # a photo that is gone is gone from the file too

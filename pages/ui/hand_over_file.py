@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from pages.ui.text import _, number, percent, right_of
+from pages.ui.text import _, note, number, percent, right_of
+from prolip_core import i18n
 from prolip_core.handover import files
 from prolip_core.storage.records import RunSummary, StudyRecord
 
@@ -116,6 +117,8 @@ def _float_and_int8(check: Mapping[str, Any]) -> None:
         for name, one in measured
     ]
     st.dataframe(pd.DataFrame(rows), hide_index=True)
+    if check["int8_problem"] is not None:
+        st.warning(_("There is no int8 model: {reason}", reason=note(i18n.note_of(check["int8_problem"]))))
     if check["on_test"]:
         st.caption(
             _(

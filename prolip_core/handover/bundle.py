@@ -25,7 +25,7 @@ from prolip_core.handover.files import Check, Entry, HandOver
 from prolip_core.handover.predict import Classifier
 from prolip_core.image_formats import identify
 from prolip_core.runs import SavedRun
-from prolip_core.types import ImageSource, Progress
+from prolip_core.types import ImageSource, Note, Progress
 
 STAGE = "hand_over"
 CHECKED_PHOTOS = 500
@@ -91,11 +91,9 @@ def make(
     facts = settings.content(saved, result, threshold)
     content[files.SETTINGS] = _json(facts)
     plain = Classifier(content.__getitem__)
-    small, way = _int8(plain, model, result, photos, saved.backbone.spec.name)
-    if small is not None:
-        content[files.INT8] = small
+    way, problem = _add_int8(content, plain, result, photos, saved.backbone.spec.name)
     told.at(40)
-    check, test_photo = _checked(saved, run_folder, result, photos, plain, content, way, told)
+    check, test_photo = _checked(saved, run_folder, result, photos, plain, content, (way, problem), told)
     facts["check"] = asdict(check)
     content[files.SETTINGS] = _json(facts)
     _add_self_check(content, plain, photos, test_photo)
@@ -111,7 +109,7 @@ def make(
     entries = _write(out, content)
     told.at(100)
     seconds = time.perf_counter() - begun
-    return HandOver(out.stat().st_size, entries, check, test_photo is not None, seconds)
+    return HandOver(out.stat().st_size, entries, check, None if test_photo is None else test_photo["id"], seconds)
 
 
 def _exact(spec: BackboneSpec, _precision: str) -> Backbone:
@@ -119,20 +117,23 @@ def _exact(spec: BackboneSpec, _precision: str) -> Backbone:
     return backbones.load(spec, devices.choose("cpu", "float32"))
 
 
-def _int8(
-    plain: Classifier, model: bytes, result: Mapping[str, Any], photos: Photos | None, name: str
-) -> tuple[bytes | None, str | None]:
-    """The int8 model, its ranges measured on photos to learn from; none without such photos."""
-    if photos is None:
-        return None, None
-    ids = [photo["id"] for photo in result["photos"]["support"] if photo["id"] in photos.there]
-    if not ids:
+def _add_int8(
+    content: dict[str, bytes], plain: Classifier, result: Mapping[str, Any], photos: Photos | None, name: str
+) -> tuple[str | None, Note | None]:
+    """Adds the int8 model, its ranges measured on photos to learn from; none without such photos. Gives how it was made, or why
+    it could not be: the rest of the zip is good without it."""
+    ids = [] if photos is None else [one["id"] for one in result["photos"]["support"] if one["id"] in photos.there]
+    if photos is None or not ids:
         return None, None
     # Evenly over the list, which goes by class.
     chosen = [ids[i * len(ids) // onnx_export.CALIBRATION_PHOTOS] for i in range(onnx_export.CALIBRATION_PHOTOS)]
     pixels = [plain.pixels(photos.source.read(image_id)) for image_id in dict.fromkeys(chosen)]
-    found = onnx_export.int8(model, pixels, name)
-    return found.model, found.way
+    try:
+        found = onnx_export.int8(content[files.FLOAT], pixels, name)
+    except HandOverError as error:
+        return None, Note(error.message, error.values)
+    content[files.INT8] = found.model
+    return found.way, None
 
 
 def _checked(
@@ -142,7 +143,7 @@ def _checked(
     photos: Photos | None,
     plain: Classifier,
     content: Mapping[str, bytes],
-    way: str | None,
+    int8: tuple[str | None, Note | None],
     told: _Told,
 ) -> tuple[Check, Mapping[str, str] | None]:
     """The check, and the test photo that goes into the zip: the first one that is answered rightly, else the first."""
@@ -154,7 +155,7 @@ def _checked(
     precision = str(result["settings"]["precision"])
     sizes = len(content[files.FLOAT]), len(content.get(files.INT8, b""))
     if photos is None or not there:
-        return measure.check(None, None, None, sizes, way, precision), None
+        return measure.check(None, None, None, sizes, *int8, precision), None
     ids = [one["id"] for one in there]
     small = Classifier(content.__getitem__, files.INT8) if files.INT8 in content else None
     found = measure.answers(
@@ -162,7 +163,7 @@ def _checked(
     )
     labels_N = np.array([plain.names.index(one["class"]) for one in there]) if on_test else None
     recorded_NC = measure.recorded(folder, result, ids) if on_test else None
-    check = measure.check(found, labels_N, recorded_NC, sizes, way, precision)
+    check = measure.check(found, labels_N, recorded_NC, sizes, *int8, precision)
     if labels_N is None:
         return check, None
     right = np.flatnonzero(found.float_NC.argmax(axis=1) == labels_N)

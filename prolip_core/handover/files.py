@@ -7,6 +7,7 @@ from pathlib import Path
 
 from prolip_core import config
 from prolip_core.i18n import N_
+from prolip_core.types import Note
 
 FORMAT = 1
 SETTINGS, FLOAT, INT8 = "model.json", "model.onnx", "model_int8.onnx"
@@ -71,6 +72,7 @@ class Check:
     count photos, all of them test photos if `on_test`, else photos to learn from. same: photos on which predict.py gives the
     class that the app's engine gives in float32; difference: the largest of a probability. same_as_run: as the run itself had
     answered (None where the run was measured by cross-validation, or no photo was there), in the precision that it was made in.
+    int8_problem: why there is no int8 model although there were photos to learn from.
     """
 
     count: int
@@ -83,6 +85,7 @@ class Check:
     float32: Measured | None
     int8: Measured | None
     int8_way: str | None
+    int8_problem: Note | None
 
 
 @dataclass(frozen=True)
@@ -96,10 +99,10 @@ class Entry:
 
 @dataclass(frozen=True)
 class HandOver:
-    """A finished hand-over file. seconds: what making it took."""
+    """A finished hand-over file. test_photo: id of the one that is in it; seconds: what making it took."""
 
     size_bytes: int
     entries: tuple[Entry, ...]
     check: Check
-    test_photo: bool
+    test_photo: str | None
     seconds: float

@@ -16,7 +16,7 @@ from prolip_core import metrics, runs
 from prolip_core.handover.files import Check, Measured
 from prolip_core.handover.predict import Classifier
 from prolip_core.runs import SavedRun
-from prolip_core.types import ImageSource
+from prolip_core.types import ImageSource, Note
 
 TIMED_PHOTOS = 50
 BATCH = 16
@@ -74,12 +74,13 @@ def check(
     recorded_NC: np.ndarray | None,
     sizes: tuple[int, int],
     way: str | None,
+    problem: Note | None,
     precision: str,
 ) -> Check:
     """The record. labels_N: true classes, None where the photos are no test photos; recorded_NC: what the run had answered;
-    sizes: of the float and the int8 file in bytes."""
+    sizes: of the float and the int8 file in bytes; way, problem: of the int8 file, how it was made or why not."""
     if found is None:
-        return Check(0, False, 0, 0.0, None, None, precision, None, None, way)
+        return Check(0, False, 0, 0.0, None, None, precision, None, None, way, problem)
     best_N = found.float_NC.argmax(axis=1)
     small = None
     if found.int8_NC is not None and found.int8_ms is not None:
@@ -95,6 +96,7 @@ def check(
         float32=_measured(best_N, best_N, labels_N, found.float_ms, sizes[0]),
         int8=small,
         int8_way=way,
+        int8_problem=problem,
     )
 
 

@@ -102,8 +102,9 @@ class _Card:
         return [where, _rows((_("model"), _("right")), rows), *self._files_figures()]
 
     def _right(self, figures: Mapping[str, Any]) -> str:
+        _ = self._t.text
         low, high = figures["accuracy_interval"]
-        return self._t.text(
+        return _(
             "{correct} of {count}, {accuracy} (95 % interval {low}–{high})",
             correct=self._t.number(figures["correct"]),
             count=self._t.number(figures["count"]),
@@ -146,12 +147,15 @@ class _Card:
             for name, one in ((files.FLOAT, check.float32), (files.INT8, check.int8))
             if one is not None
         ]
+        if check.int8_problem is not None:
+            lines.append(_("There is no int8 model: {reason}", reason=data(self._t.note(check.int8_problem))))
         head = (_("file"), _("right"), _("time per photo, one at a time"), _("size"))
         return [*lines, _rows(head, rows)]
 
     def _measured(self, one: Measured) -> str:
         if one.right is None or one.accuracy_interval is None:
-            return self._t.text("not measured: there were no test photos")
+            _ = self._t.text
+            return _("not measured: there were no test photos")
         share = one.right / self._check.count
         return self._right(
             {

@@ -41,6 +41,7 @@ CHECK: dict[str, Any] = {
         "size_bytes": 8_884_087,
     },
     "int8_way": "static",
+    "int8_problem": None,
 }
 RESULT: dict[str, Any] = {
     "study": HAND_OVER,
@@ -55,7 +56,7 @@ RESULT: dict[str, Any] = {
         {"name": "model.onnx", "size_bytes": 22_772_171, "packed_bytes": 20_862_633},
     ],
     "check": CHECK,
-    "test_photo": True,
+    "test_photo": "ab" * 32,
     "seconds": 61.0,
 }
 
