@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from prolip_core import config, storage
+from prolip_core import config, devices, storage
 from prolip_core.content_store import ContentStore
 from prolip_core.handover import bundle
 from prolip_core.handover.files import export_path
@@ -20,7 +20,7 @@ def hand_over(work: Work) -> Mapping[str, Any]:
     """The file, made of the run's photos that are still in the store. Raises the errors of `bundle.make`."""
     run_id = str(work.run_id)
     record = storage.runs.load(work.db, run_id)
-    work.control.enter("load", used_device="cpu")
+    work.control.enter("load", used_device=devices.choose("cpu", "float32").title)
     wanted = {photo["id"] for role in ("support", "query") for photo in record.result["photos"][role]}
     # What a person has deleted may lie in the store for a while; it must not go into a file.
     there = {photo.image_id for photo in storage.photos.list_(work.db, work.job.project_id)}

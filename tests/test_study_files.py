@@ -243,6 +243,16 @@ def test_user_text_is_no_markup(studies: tuple[MethodStudy, LearningRateStudy], 
     assert "Backbone [red]x� on" in stream.getvalue()
 
 
+def test_a_class_name_cannot_steer_the_terminal(
+    others: tuple[CurveStudy, CurveStudy, NewClassesStudy], tmp_path: Path
+) -> None:
+    content = study_files.as_dict(others[0])
+    content["curves"][-1]["classes"] = ["a\x1b[31mEVIL"]
+    stream = io.StringIO()
+    study_text.write(content, tmp_path / "result.json", stream)
+    assert "EVIL" in stream.getvalue() and "\x1b" not in stream.getvalue()
+
+
 # The command.
 
 

@@ -23,6 +23,7 @@ from pages.ui.photo_grid import Tile
 from pages.ui.text import _, _n, note, number, percent, right_of, safe, share_of, short
 from prolip_core import i18n, metrics, prompts, storage
 from prolip_core.storage.records import Project, StudyRecord
+from prolip_core.storage.studies import NEEDS
 from prolip_core.studies.names import ADDED_CLASS, NEW_CLASSES
 from prolip_core.types import Note
 
@@ -132,7 +133,12 @@ def _try_it(project: Project) -> None:
         right.caption(_n("{count} photo is ready.", "{count} photos are ready.", len(photos)))
     blocked = None if name.strip() else Note("Type the name of the new class first.")
     prompt_names = [english.strip()] if english.strip() else []
-    settings = {"name": name.strip(), "prompt_names": prompt_names, "photos": list(photos)}
+    settings = {
+        "name": name.strip(),
+        "prompt_names": prompt_names,
+        "photos": list(photos),
+        NEEDS: evidence_photos.ids(photos),
+    }
     ask = Ask(ADDED_CLASS, settings, run_id=run_id, needs_test=False, blocked=blocked)
     _result(evidence_study.show(project, ask, _("Add it and answer again")))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from prolip_core.report_text import plain
@@ -31,9 +31,9 @@ def write(result: Mapping[str, Any], path: Path, stream: TextIO) -> None:
         if isinstance(block, str):
             console.print(Text(plain(block)), soft_wrap=True)
         else:
-            drawn = Table(*block[0])
+            drawn = Table(*(Column(Text(plain(cell))) for cell in block[0]))
             for row in block[1]:
-                drawn.add_row(*(Text(cell) for cell in row))
+                drawn.add_row(*(Text(plain(cell)) for cell in row))
             console.print(drawn)
     console.print(Text(plain(f"Seconds in all: {result['seconds']:.0f}. Details in {path}")), soft_wrap=True)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from prolip_core import storage
+from prolip_core import spec, storage
+from prolip_core.spec import FitConfig, PilotSpec
 from prolip_core.storage import Database, studies
 from prolip_core.storage.records import Project
 from prolip_core.studies.names import QUICK
@@ -35,6 +38,9 @@ HEAD: dict[str, Any] = {
     "test_images_per_class": dict.fromkeys(NAMES, 2),
     "dropped_test_files": [],
     "backbone": "starter",
+    "checkpoint": None,
+    "views": 1,
+    "fit": asdict(FitConfig()),
     "device": "CPU, 2 threads (float32)",
     "seed": 0,
     "query_count": 8,
@@ -301,15 +307,15 @@ def test_without_test_photos_what_is_missing_is_said(db: Database, open_page: Op
 # -- when is it not sure? --------------------------------------------------------------------------------------------
 
 
-def outcome(threshold: float, answered: int, wrong: int) -> dict[str, Any]:
+def outcome(threshold: float, answered: int, wrong: int, of: int = 8) -> dict[str, Any]:
     return {
         "threshold": threshold,
         "answered": answered,
-        "answered_interval": [max(0.0, answered / 8 - 0.1), min(1.0, answered / 8 + 0.1)],
+        "answered_interval": [max(0.0, answered / of - 0.1), min(1.0, answered / of + 0.1)],
         "wrong": wrong,
-        "wrong_interval": [0.0, wrong / 8 + 0.1],
-        "to_person": 8 - answered,
-        "to_person_interval": [0.0, (8 - answered) / 8],
+        "wrong_interval": [0.0, wrong / of + 0.1],
+        "to_person": of - answered,
+        "to_person_interval": [0.0, (of - answered) / of],
         "error": wrong / answered if answered else None,
         "error_interval": [0.0, 1.0],
     }
@@ -322,6 +328,7 @@ def bins() -> list[dict[str, Any]]:
 
 
 CERTAINTY: dict[str, Any] = {
+    "support_count": 16,
     "accuracy": 0.75,
     "accuracy_interval": [0.41, 0.93],
     "limit": 0.05,
@@ -338,7 +345,9 @@ CERTAINTY: dict[str, Any] = {
         "least_answers": 59,
     },
     "suggested": outcome(0.623, 6, 1),
-    "thresholds": [outcome(n / 100, 8 - n // 15, 2 - n // 50) for n in range(100)],
+    "thresholds": [outcome(n / 100, 8 - n // 15, 2 - n // 50) for n in range(101)],
+    "support_suggested": outcome(0.623, 12, 0, of=16),
+    "support_thresholds": [outcome(n / 100, 16 - n // 10, 3 - n // 50, of=16) for n in range(101)],
     "risk_coverage": {
         "coverage": [0.25, 0.5, 1.0],
         "risk": [0.0, 0.1, 0.25],
@@ -364,7 +373,7 @@ CERTAINTY: dict[str, Any] = {
 }
 
 
-def test_the_slider_tells_what_becomes_of_a_thousand_parts_without_a_new_computation(
+def test_the_slider_tells_what_becomes_of_a_thousand_photos_without_a_new_computation(
     db: Database, project: Project, open_page: OpenPage
 ) -> None:
     keep(db, project, "certainty", CERTAINTY)
@@ -372,13 +381,72 @@ def test_the_slider_tells_what_becomes_of_a_thousand_parts_without_a_new_computa
     text = shown(app)
     assert "6 of 8 right (likely 41%–93%)" in text
     assert "Suggested: 62.3%, but at most 5% wrong answers is **not assured**" in text
-    assert app.slider[0].value == 63  # the next whole per cent: never less sure than suggested
-    assert "## 500" in text and "## 125" in text  # 4 of 8 alone, 1 of them wrong
-    app.slider[0].set_value(0).run()
+    slider = app.select_slider[0]
+    assert slider.value == 0.623 and "62.3% (suggested)" in slider.options  # as it was suggested, not a rounded one
+    assert slider.options[:2] == ["0%", "1%"] and slider.options[-2:] == ["100%", "nothing alone"]
+    assert slider.options.index("62.3% (suggested)") == 63  # between its neighbours
+    assert "## 750" in text and "## 125" in text  # 6 of 8 alone, 1 of them wrong
+    assert app.dataframe[0].value.values.tolist() == [
+        ["Test photos", "6 of 8 (likely 65%–85%)", "1 of 6 (likely 0%–100%)"],
+        ["Training photos, held out", "12 of 16 (likely 65%–85%)", "0 of 12 (likely 0%–100%)"],
+    ]
+    assert "if they come in the mixture of your test photos" in text
+    assert "confirm it with new photos" in text
+    slider.set_value(0.0).run()
     text = shown(app)
-    assert "## 1,000" in text and "## 250" in text and "8 of 8 answered alone, 2 of them wrongly" in text
+    assert "## 1,000" in text and "## 250" in text
+    assert str(app.dataframe[0].value.iloc[1, 2]).startswith("3 of 16")
     assert storage.jobs.live_studies(db, project.id) == ()
     assert len(app.main.get("vega_lite_chart")) == 2
+
+
+def test_a_setting_over_99_per_cent_stands_as_it_was_suggested(
+    db: Database, project: Project, open_page: OpenPage
+) -> None:
+    very = {**CERTAINTY["suggestion"], "threshold": 0.994}
+    changes = {"suggested": outcome(0.994, 3, 0), "support_suggested": outcome(0.994, 5, 0, of=16)}
+    keep(db, project, "certainty", {**CERTAINTY, **changes, "suggestion": very})
+    app = part(open_page(PAGE, project), "not-sure")
+    assert app.select_slider[0].value == 0.994
+    assert app.select_slider[0].options[-4:] == ["99%", "99.4% (suggested)", "100%", "nothing alone"]
+    text = shown(app)
+    assert "## 375" in text and "Suggested: 99.4%" in text
+
+
+@pytest.mark.parametrize(
+    ("language", "word"), [("en", "nothing alone (suggested)"), ("ja", "すべて人が確認（おすすめ）")]
+)
+def test_where_everything_should_go_to_a_person_the_slider_says_so_too(
+    db: Database, project: Project, open_page: OpenPage, language: str, word: str
+) -> None:
+    none = {**CERTAINTY["suggestion"], "threshold": None, "upper_bound": None}
+    nothing = {**outcome(2.0, 0, 0), "threshold": None}
+    changes = {"suggested": nothing, "support_suggested": {**outcome(2.0, 0, 0, of=16), "threshold": None}}
+    keep(db, project, "certainty", {**CERTAINTY, **changes, "suggestion": none})
+    app = part(open_page(PAGE, project, language), "not-sure")
+    assert app.select_slider[0].options[-1] == word and app.select_slider[0].value == math.inf
+    text = shown(app)
+    assert text.count("## 0\n") == 2 and "## 1,000" in text
+    app.select_slider[0].set_value(0.5).run()
+    assert not app.exception and "## 625" in shown(app)  # 5 of 8 alone
+
+
+def test_new_settings_of_the_training_make_a_result_stale_where_it_was_trained_with_them(
+    db: Database, project: Project, open_page: OpenPage
+) -> None:
+    keep(db, project, "certainty", CERTAINTY)
+    keep(db, project, "curve", CURVE)
+    storage.projects.set_spec(db, project.id, spec.as_dict(PilotSpec(fit=FitConfig(lam="1/N"))))
+    app = open_page(PAGE, project)
+    assert not app.warning  # the curve has settings of its own
+    (told,) = part(app, "not-sure").warning
+    assert "choices of the training were changed since this was computed" in told.value
+
+
+def test_more_views_make_every_result_stale(db: Database, project: Project, open_page: OpenPage) -> None:
+    keep(db, project, "curve", CURVE)
+    storage.projects.set_spec(db, project.id, spec.as_dict(PilotSpec(n_views=4)))
+    assert "were changed since this was computed" in open_page(PAGE, project).warning[0].value
 
 
 def test_few_classes_that_hold_the_right_one(db: Database, project: Project, open_page: OpenPage) -> None:
@@ -386,7 +454,8 @@ def test_few_classes_that_hold_the_right_one(db: Database, project: Project, ope
     app = part(open_page(PAGE, project), "not-sure")
     assert "hold the right one 95% of the time: 1.5 on average" in shown(app)
     assert "less often than wanted" not in shown(app)
-    assert app.dataframe[0].value.values.tolist() == [["1", "4", "500"], ["2", "4", "500"]]
+    assert app.dataframe[1].value.values.tolist() == [["1", "4", "500"], ["2", "4", "500"]]
+    assert "Promised, approximately: 80%" in shown(app)
 
 
 def test_in_japanese_too(db: Database, project: Project, open_page: OpenPage) -> None:
