@@ -35,7 +35,7 @@ from prolip_core.errors import ImageError
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 MAX_PHOTOS = 32
 BATCH = 16
-MAX_WAITING = 1024
+MAX_WAITING = 256
 """So many decoded photos may wait to be answered (600 KB each); beyond that new ones are told to come again."""
 
 DECODERS = 4

@@ -67,7 +67,7 @@ def test_stop_keeps_what_was_there(db: Database, project: Project, server: Serve
     before = storage.studies.latest(db, project.id, "hand_over", run_id)
     tab.click("compute_hand_over")
     tab.page.get_by_role("button", name="Stop").click()
-    tab.see("was stopped")
+    tab.see("Stopped; no hand-over file was made.")
     after = storage.studies.latest(db, project.id, "hand_over", run_id)
     assert (after is None) == (before is None)
     assert not list((server.home / "exports").glob("*/.*")) or before is None
