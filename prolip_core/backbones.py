@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import open_clip
@@ -71,6 +72,12 @@ class Backbone:
     @property
     def pre_width(self) -> int:
         return self._projector.weight_PD.shape[0]
+
+    @property
+    def tower(self) -> nn.Module:
+        """The vision tower without its projector: pixels (B, 3, H, W) → features (B, P), some with tokens beside. Read only."""
+        tower: nn.Module = self._model.visual  # type: ignore[assignment]
+        return tower
 
     @torch.no_grad()
     def encode_pre(self, pixels_B3HW: torch.Tensor) -> torch.Tensor:
@@ -183,19 +190,57 @@ def load(spec: BackboneSpec, device: Device) -> Backbone:
 
     Raises UnknownBackboneError, WeightsNotFoundError (with where to put which file), CheckpointError, BackboneError.
     """
+    model, config = _whole(spec)
     if spec.name == catalogue.STARTER:
-        config = starter.model_config()
-        model = build_model(config)
-        weights.load_into(model, starter.state_dict(), spec.name)
         tokenizer = build_tokenizer(config)
     else:
-        config = architecture_config(spec)
-        model = weights.guard_hub(spec, lambda: build_model(config))
-        weights.load_checkpoint(model, weights.find(spec), spec)
         tokenizer = weights.guard_hub(spec, lambda: open_clip.get_tokenizer(spec.architecture))
     model.eval().requires_grad_(False).to(device.torch_device)
     with torch.no_grad():
         return Backbone(spec, model, tokenizer, device)
+
+
+def _whole(spec: BackboneSpec) -> tuple[nn.Module, dict[str, Any]]:
+    """The model as open_clip has it, with real weights, and its config with `preprocess_cfg`."""
+    if spec.name == catalogue.STARTER:
+        config = starter.model_config()
+        model = build_model(config)
+        weights.load_into(model, starter.state_dict(), spec.name)
+    else:
+        config = architecture_config(spec)
+        model = weights.guard_hub(spec, lambda: build_model(config))
+        weights.load_checkpoint(model, weights.find(spec), spec)
+    return model, config
+
+
+@dataclass(frozen=True)
+class MergedModel:
+    """A whole open_clip model with another projector: its `model_cfg` and `preprocess_cfg` in open_clip's words, its weights."""
+
+    model_config: dict[str, Any]
+    preprocessing: dict[str, Any]
+    state: dict[str, torch.Tensor]
+
+
+def merged(spec: BackboneSpec, projector: Projector) -> MergedModel:
+    """The model with this projector in place of its own, as an ordinary open_clip model, on the CPU in float32.
+
+    A model without a projector (kind `adapter`) gets a linear head for it, which open_clip's config can say. Raises the errors of
+    `load`, and ProjectorNotFoundError where no config of open_clip has a place for the projector.
+    """
+    model, config = _whole(spec)
+    visual: Any = model.visual
+    preprocessing = dict(visual.preprocess_cfg)
+    if projectors.kind_of(visual) == "adapter":
+        config["vision_cfg"] |= {"timm_proj": "linear", "timm_proj_bias": projector.bias_D is not None}
+        trained = model.state_dict()
+        model = weights.guard_hub(spec, lambda: build_model(config))
+        visual = model.visual
+        weights.load_into(model, {**model.state_dict(), **trained}, spec.name)
+    projectors.put_back(visual, projector)
+    config.pop("preprocess_cfg", None)
+    state = {name: tensor.detach().contiguous() for name, tensor in model.state_dict().items()}
+    return MergedModel(config, preprocessing, state)
 
 
 def architecture_config(spec: BackboneSpec) -> dict[str, Any]:

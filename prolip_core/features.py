@@ -136,6 +136,12 @@ def cache_settings(backbone: Backbone, seed: int, distortion: Distortion | None 
     }
 
 
+def pixels_of(backbone: Backbone, data: bytes, filename: str) -> torch.Tensor:
+    """What the model sees of a photo that is not augmented, (3, H, W). Raises ImageError."""
+    image = images.decode(data, filename, min_side_px=DECODE_MARGIN * max(backbone.image_size_px))
+    return backbone.pixels(backbone.framed(image))
+
+
 def _pixels(
     backbone: Backbone,
     source: ImageSource,

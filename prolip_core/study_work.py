@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from prolip_core import condition_work, config, job_work, pilot, prompts, runs, spec, storage
+from prolip_core import condition_work, config, handover_work, job_work, pilot, prompts, runs, spec, storage
 from prolip_core.backbones import Backbone
 from prolip_core.baselines import methods
 from prolip_core.catalogue import BackboneSpec
@@ -39,6 +39,7 @@ from prolip_core.studies.names import (
     ADDED_CLASS,
     CERTAINTY,
     CURVE,
+    HAND_OVER,
     LEARNING_RATES,
     LOOK,
     LOOK_PHOTO,
@@ -255,5 +256,6 @@ KINDS: Mapping[str, Callable[[Work], Mapping[str, Any]]] = {
     SECOND_TEST: condition_work.second_set,
     TRANSFER: condition_work.carried_over,
     TEST_TIME: condition_work.photo_by_photo,
+    HAND_OVER: handover_work.hand_over,
 }
 """Kind of study → what is done for it; gives the content of its result.json and whatever else the page shows."""

@@ -17,6 +17,9 @@ NEEDS_NO_TEST = (CURVE,)
 ADDED_CLASS = "added_class"
 """A finished run with one more class, known by its name: only in the app."""
 
+HAND_OVER = "hand_over"
+"""A run's hand-over file, made by a worker like a study and kept like one: only in the app, on a page of its own."""
+
 LOOK_PHOTO = "look_photo"
 """A study of where it looks on test photos that a person chose: only in the app, beside that of all classes."""
 
