@@ -13,7 +13,7 @@ import streamlit as st
 from pages.ui import cached, compare_matrix, compare_numbers, components, session, train_live
 from pages.ui.run_choice import Chosen
 from pages.ui.text import _, _n, device, model, number, percent, safe, translator
-from prolip_core import charts, comparison, csv_text, figure_files, i18n, loss_charts, metrics, storage
+from prolip_core import charts, comparison, csv_text, figure_files, i18n, loss_charts, metrics, storage, wording
 from prolip_core.metrics import Evaluation
 from prolip_core.storage.records import RunSummary
 from prolip_core.types import Step
@@ -102,13 +102,7 @@ def _found(method: Evaluation, k: int) -> str:
     if not count:
         return "–"
     low, high = metrics.wilson_interval(right, count)
-    return _(
-        "{correct} of {count} ({low}–{high})",
-        correct=number(right),
-        count=number(count),
-        low=percent(low),
-        high=percent(high),
-    )
+    return wording.found_of(translator(), right, count, low, high)
 
 
 def _class_table(chosen: Chosen) -> bytes:
