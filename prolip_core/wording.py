@@ -64,8 +64,8 @@ def share_of(say: Translator, count: int, total: int, low: float, high: float) -
     )
 
 
-def found_of(say: Translator, correct: int, count: int, low: float, high: float) -> str:
-    """How many photos of a class were recognised, for a table."""
+def right_in_short(say: Translator, correct: int, count: int, low: float, high: float) -> str:
+    """The same for a cell whose column says that it is about right answers."""
     _ = say.text
     return _(
         "{correct} of {count} ({low}–{high})",

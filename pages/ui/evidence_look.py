@@ -10,7 +10,7 @@ import streamlit as st
 
 from pages.ui import cached, components, evidence_study
 from pages.ui.evidence_study import Ask
-from pages.ui.text import NAMES_CHARACTERS, _, note, number, percent, safe, short
+from pages.ui.text import NAMES_CHARACTERS, _, note, number, percent, safe, share_of, short
 from prolip_core import heat_overlay, i18n, images
 from prolip_core.errors import ImageError, StorageError
 from prolip_core.storage.records import Photo, Project, StudyRecord
@@ -94,14 +94,7 @@ def _classes(result: Result) -> None:
 
 
 def _share(one: Mapping[str, Any], key: str, total: int) -> str:
-    low, high = one[f"{key}_interval"]
-    return _(
-        "{count} of {total} (likely {low}–{high})",
-        count=number(one[key]),
-        total=number(total),
-        low=percent(low),
-        high=percent(high),
-    )
+    return share_of(one[key], total, *one[f"{key}_interval"])
 
 
 def _trust(result: Result) -> None:

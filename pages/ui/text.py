@@ -90,6 +90,11 @@ def right_of(correct: int, count: int, low: float, high: float) -> str:
     return wording.right_of(translator(), correct, count, low, high)
 
 
+def right_in_short(correct: int, count: int, low: float, high: float) -> str:
+    """The same for a cell whose column says that it is about right answers."""
+    return wording.right_in_short(translator(), correct, count, low, high)
+
+
 def share_of(count: int, total: int, low: float, high: float) -> str:
     """A share of photos that is no accuracy, with its likely range."""
     return wording.share_of(translator(), count, total, low, high)

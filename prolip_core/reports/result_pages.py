@@ -273,7 +273,7 @@ def _found(say: Translator, method: Evaluation, k: int) -> str:
     if not count:
         return "–"
     right = int(method.confusion.counts_CC[k, k])
-    return wording.found_of(say, right, count, *metrics.wilson_interval(right, count))
+    return wording.right_in_short(say, right, count, *metrics.wilson_interval(right, count))
 
 
 def photo_page(say: Translator, source: Source) -> Page:

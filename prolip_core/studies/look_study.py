@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import zip_longest
 
 import numpy as np
 import torch
 
-from prolip_core import classify, heat, metrics, occlusion, prolip
+from prolip_core import classify, heat, metrics, occlusion
 from prolip_core.backbones import Backbone
 from prolip_core.certainty import Share
-from prolip_core.errors import Cancelled, ConfigError
+from prolip_core.errors import ConfigError
+from prolip_core.studies import measuring
 from prolip_core.studies.look_rim import ClassEvidence, rim_against_middle
-from prolip_core.studies.material import Material, OnProgress, Report, one_thread
+from prolip_core.studies.material import Material, OnProgress, Report
 from prolip_core.types import Box, ImageSource, LabelledImage, Note, Projector
 
 PHOTOS = 12
@@ -134,9 +135,9 @@ def run(
     are looked at. Raises Cancelled when stopped: it is whole or nothing; ConfigError, ImageError."""
     start = time.perf_counter()
     check_photos(photos)
-    trained = _fit(material, Report(on_progress, 0, 1, start))
+    trained = measuring.fit(material, material.support, Report(on_progress, 0, 1, start))
     projectors = {"zero_shot": material.projector, "prolip": trained}
-    answers_M = _logits(material, material.query_MP, trained).argmax(dim=1).tolist()
+    answers_M = measuring.logits(material, material.query_MP, trained).argmax(dim=1).tolist()
     if image_ids is None:
         rows, of_classes = choose(material, answers_M, photos), _sample_of_classes(material)
     else:
@@ -144,10 +145,10 @@ def run(
     total = len(rows) + len(of_classes)
     looks, sides = [], []
     for done, row in enumerate(rows):
-        _go_on(Report(on_progress, done, total, start))
+        measuring.go_on(Report(on_progress, done, total, start))
         looks.append(look_at(material, reader, projectors, row))
     for done, row in enumerate(of_classes, len(rows)):
-        _go_on(Report(on_progress, done, total, start))
+        measuring.go_on(Report(on_progress, done, total, start))
         sides.append(_sides(material, reader, trained, row))
     Report(on_progress, total, total, start).tell()
     labels = [material.split.query[row].label for row in of_classes]
@@ -204,9 +205,9 @@ def look_at(material: Material, reader: Reader, projectors: dict[str, Projector]
     pre_MP = occlusion.encode(reader.backbone, pixels_3HW, occlusion.blurred(pixels_3HW), windows_MGG)
     maps = {}
     for method, projector in projectors.items():
-        whole_1C = _logits(material, material.query_MP[row : row + 1], projector)
+        whole_1C = measuring.logits(material, material.query_MP[row : row + 1], projector)
         answer = int(whole_1C.argmax())
-        scores_M = classify.log_odds(_logits(material, pre_MP, projector), answer)
+        scores_M = classify.log_odds(measuring.logits(material, pre_MP, projector), answer)
         drops_M = classify.log_odds(whole_1C, answer) - scores_M
         maps[method] = (whole_1C, occlusion.heat(drops_M, windows_MGG).numpy())
     random = np.random.default_rng((material.spec.seed, row))
@@ -217,7 +218,7 @@ def look_at(material: Material, reader: Reader, projectors: dict[str, Projector]
     pre_MP = occlusion.encode(reader.backbone, pixels_3HW, occlusion.mean_colour(pixels_3HW), covers_MGG)
     views = {}
     for number, (method, (whole_1C, heat_GG)) in enumerate(maps.items()):
-        logits_MC = _logits(material, pre_MP, projectors[method])
+        logits_MC = measuring.logits(material, pre_MP, projectors[method])
         answer = int(whole_1C.argmax())
         views[method] = View(
             answer=answer,
@@ -263,7 +264,7 @@ def _sides(material: Material, reader: Reader, projector: Projector, row: int) -
     pixels_3HW, box = occlusion.read(reader.backbone, reader.source, material.split.query[row].image_id)
     covers_2GG = occlusion.middle_and_rim(box)
     pre_2P = occlusion.encode(reader.backbone, pixels_3HW, occlusion.blurred(pixels_3HW), covers_2GG)
-    middle_covered, rim_covered = _logits(material, pre_2P, projector).argmax(dim=1).tolist()
+    middle_covered, rim_covered = measuring.logits(material, pre_2P, projector).argmax(dim=1).tolist()
     return middle_covered, rim_covered
 
 
@@ -275,29 +276,3 @@ def _sample_of_classes(material: Material) -> list[int]:
     for label in range(material.support.n_classes):
         rows += sorted(random.permutation(np.flatnonzero(labels == label))[:RIM_PHOTOS].tolist())
     return rows
-
-
-def _fit(material: Material, report: Report) -> Projector:
-    _go_on(report)
-    with one_thread():
-        trained = prolip.fit(
-            material.support,
-            material.class_vectors.text_CD,
-            material.projector,
-            material.logit_scale,
-            replace(material.spec.fit, seed=material.spec.seed),
-            lambda _step: report.tell(),
-            on_fold=report,
-        )
-    if trained.stopped:
-        raise Cancelled("Stopped; nothing was saved.")
-    return trained.projector
-
-
-def _go_on(report: Report) -> None:
-    if report.tell():
-        raise Cancelled("Stopped; nothing was saved.")
-
-
-def _logits(material: Material, pre_NP: torch.Tensor, projector: Projector) -> torch.Tensor:
-    return classify.logits(pre_NP, projector, material.class_vectors.text_CD, material.logit_scale)
