@@ -11,7 +11,7 @@ from prolip_core.photo_checks import Finding
 from prolip_core.storage.records import ClassRow, Job, Photo, RunSummary, StudySummary
 from prolip_core.types import Note
 
-Step = Literal["projects", "classes", "photos", "train", "compare", "evidence"]
+Step = Literal["projects", "classes", "photos", "train", "compare", "evidence", "report"]
 State = Literal["done", "next", "attention", "working", "later"]
 MIN_CLASSES = 2
 _CHANGED_SINCE = "Classes, sentences or photos were changed since the last training."
@@ -43,7 +43,7 @@ def states(
     blocked = why_not_train(classes, findings)
     of_train, of_compare = _train(blocked, runs, live_job, fingerprint), _compare(runs, fingerprint)
     of_evidence = _evidence(blocked, studies, live_studies, fingerprint)
-    return of_classes, of_photos, of_train, of_compare, of_evidence
+    return of_classes, of_photos, of_train, of_compare, of_evidence, _report(runs, fingerprint)
 
 
 def why_not_train(classes: Sequence[ClassRow], findings: Sequence[Finding]) -> Note | None:
@@ -147,3 +147,12 @@ def _evidence(
     return StepState(
         "evidence", "later", Note("Nothing here has to be computed; each question can be asked at any time.")
     )
+
+
+def _report(runs: Sequence[RunSummary], fingerprint: str) -> StepState:
+    """Ready with the first result; nobody has to make one, so it is never next."""
+    if not runs:
+        return StepState("report", "later", Note("There is no result yet. Train first."))
+    if is_stale(runs[0], fingerprint):
+        return StepState("report", "attention", Note(_CHANGED_SINCE))
+    return StepState("report", "later", Note("A report can be made at any time, as slides, PDF or HTML."))

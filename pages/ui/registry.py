@@ -31,6 +31,7 @@ PAGES: tuple[PageSpec, ...] = (
     PageSpec("train", "pages/train.py", "train"),
     PageSpec("compare", "pages/compare.py", "compare"),
     PageSpec("evidence", "pages/evidence.py", "evidence"),
+    PageSpec("report", "pages/report.py", "report"),
 )
 
 
@@ -48,6 +49,7 @@ def titles() -> Mapping[Step, str]:
         "train": _("Fine-tune"),
         "compare": _("Compare"),
         "evidence": _("Evidence"),
+        "report": _("Report"),
     }
 
 

@@ -80,7 +80,7 @@ def _enough(say: Translator, source: Source) -> str:
     _ = say.text
     if source.run.summary.evaluation != "test":
         return _("Next: set photos aside for testing, taken on another day, and measure once more before it is used.")
-    return _("Next: let it run beside today's inspection for a month, and compare both every week.")
+    return _("Next: let it run beside today's way of working for a month, and compare both every week.")
 
 
 def _open(say: Translator, source: Source) -> str:

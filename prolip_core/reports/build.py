@@ -38,7 +38,6 @@ def build(source: Source, language: str) -> Report:
     run_name = wording.run_name(say, source.run.summary)
     return Report(
         language=language,
-        name=file_stem(source),
         footer=f"{wording.short(source.project, 40)} · {run_name} · {say.day(source.moment)}",
         continued=_("(continued)"),
         unreadable=_("Characters that the font of this file lacks are shown as {mark}: {characters}"),

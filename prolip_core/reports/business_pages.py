@@ -256,7 +256,7 @@ def production_page(say: Translator, source: Source) -> Page:
     _ = say.text
     steps = (
         (_("Measure on photos of another day"), _("quality engineer"), _("the share of right answers, again"), 14),
-        (_("Run beside today's inspection"), _("line manager"), _("every disagreement, week by week"), 45),
+        (_("Run beside today's way of working"), _("line manager"), _("every disagreement, week by week"), 45),
         (_("Decide: use, improve, or stop"), _("plant manager"), _("this report and the trial"), 60),
         (_("Use it; unsure cases go to a person"), _("line manager"), _("photos for the monthly check"), 75),
         (_("First review"), _("quality engineer"), _("the check below; new products and suppliers"), 165),

@@ -169,7 +169,6 @@ class Report:
     with `{characters}` for them."""
 
     language: str
-    name: str
     footer: str
     continued: str
     unreadable: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from prolip_core import groups, wording
+from prolip_core import groups, metrics, wording
 from prolip_core.i18n import Translator, note_of
 from prolip_core.reports.content import Bullets, Page, Table
 from prolip_core.reports.source import Source
@@ -23,7 +23,9 @@ def evidence_page(say: Translator, source: Source) -> Page:
     open_questions: list[str] = []
     for kind, title, words in _questions(say):
         record = source.studies.get(kind)
-        if record is None:
+        if record is None and kind == CERTAINTY and source.sure_N is not None:
+            answered.append((title, _by_the_rule(say, source, source.sure_N)))
+        elif record is None:
             open_questions.append(title)
         else:
             answered += [(title if not place else "", line) for place, line in enumerate(words(say, record.result))]
@@ -83,18 +85,30 @@ def _certainty(say: Translator, result: Result) -> list[str]:
                 limit=say.percent(result["limit"]),
             )
         ]
-    low, high = one["wrong_interval"]
-    values = {key: say.number(round(PARTS * one[key] / total)) for key in ("answered", "wrong", "to_person")}
-    return [
-        _(
-            "Of {parts} parts it would answer {answered} alone, {wrong} of them wrongly (likely {low}–{high}), and send "
-            "{to_person} to a person.",
-            parts=say.number(PARTS),
-            low=say.number(round(PARTS * low)),
-            high=say.number(round(PARTS * high)),
-            **values,
-        )
-    ]
+    return [_of_1000(say, one["answered"], one["wrong"], total)]
+
+
+def _by_the_rule(say: Translator, source: Source, sure_N: tuple[bool, ...]) -> str:
+    """The same for the rule that the run itself carries."""
+    answers = source.compared.second_predictions
+    wrong = sum(sure and one.predicted != one.label for one, sure in zip(answers, sure_N, strict=True))
+    return _of_1000(say, sum(sure_N), wrong, len(answers))
+
+
+def _of_1000(say: Translator, answered: int, wrong: int, total: int) -> str:
+    """Counts of measured photos as parts of a thousand, with the range of the wrong ones among all."""
+    _ = say.text
+    low, high = metrics.wilson_interval(wrong, total)
+    return _(
+        "Of {parts} parts it would answer {answered} alone, {wrong} of them wrongly (likely {low}–{high}), and send {to_person} "
+        "to a person.",
+        parts=say.number(PARTS),
+        answered=say.number(round(PARTS * answered / total)),
+        wrong=say.number(round(PARTS * wrong / total)),
+        low=say.number(round(PARTS * low)),
+        high=say.number(round(PARTS * high)),
+        to_person=say.number(round(PARTS * (total - answered) / total)),
+    )
 
 
 def _methods(say: Translator, result: Result) -> list[str]:

@@ -304,13 +304,8 @@ def photo_page(say: Translator, source: Source) -> Page:
 
 def _photo(say: Translator, source: Source, one: Prediction) -> Photo:
     _ = say.text
-    lines = [_("Truth: {name}", name=name(source, one.label, 30))]
-    answered = _(
-        "{who}: {name} ({share} sure)",
-        who=_("Answer"),
-        name=name(source, one.predicted, 30),
-        share=say.percent(one.confidence),
+    lines = (
+        _("Truth: {name}", name=name(source, one.label, 30)),
+        _("Answer: {name} ({share} sure)", name=name(source, one.predicted, 30), share=say.percent(one.confidence)),
     )
-    return Photo(
-        source.photo(one.image_id), (*lines, answered), one.predicted == one.label, _("The photo is not at hand.")
-    )
+    return Photo(source.photo(one.image_id), lines, one.predicted == one.label, _("The photo is not at hand."))

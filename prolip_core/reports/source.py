@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
+from prolip_core import sure_rule
 from prolip_core.business import Inputs
 from prolip_core.comparison import Comparison
 from prolip_core.groups import TagReport
@@ -49,6 +50,18 @@ class Source:
     groups: Sequence[TagReport] = ()
     sure_N: tuple[bool, ...] | None = None
     photo: Callable[[str], bytes | None] = lambda _id: None
+
+
+def sure_of(run: RunRecord) -> tuple[bool, ...] | None:
+    """Which of its measured photos the run answers alone, by its own rule or the threshold that a person has set; None where it
+    has no rule."""
+    import numpy as np
+
+    rule = sure_rule.of_result(run.result, run.summary.threshold)
+    if rule is None:
+        return None
+    corrected_NC = rule.corrected(np.array([one.probabilities for one in run.prolip]))
+    return tuple(rule.is_sure(float(row_C.max())) for row_C in corrected_NC)
 
 
 def as_dict(choices: Choices) -> dict[str, Any]:

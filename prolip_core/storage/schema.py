@@ -130,6 +130,15 @@ class StudyTable(Base):
     result: Mapped[dict[str, Any]] = deferred(mapped_column(JSON, nullable=False))
 
 
+class ReportChoiceTable(Base):
+    """What a user chose and typed for the report of a project, part by part."""
+
+    __tablename__ = "report_choice"
+    project_id: Mapped[str] = mapped_column(ForeignKey("project.id", ondelete="CASCADE"), primary_key=True)
+    part: Mapped[str] = mapped_column(String(16), primary_key=True)
+    content: Mapped[dict[str, Any]]
+
+
 class JobTable(Base):
     __tablename__ = "job"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
