@@ -221,12 +221,12 @@ def photos_for(accuracy: float, wanted: float, limit: int = 20_000) -> int | Non
     if accuracy <= wanted:
         return None
     for count in range(5, limit):
-        if metrics_low(int(accuracy * count), count) >= wanted:
+        if lower_end(int(accuracy * count), count) >= wanted:
             return count
     return None
 
 
-def metrics_low(correct: int, count: int) -> float:
+def lower_end(correct: int, count: int) -> float:
     """The lower end of Wilson's 95 % interval, in closed form: `metrics.wilson_interval` takes too long to search with."""
     z = 1.959963984540054
     share, extra = correct / count, z * z / count

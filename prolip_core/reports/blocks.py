@@ -140,4 +140,7 @@ def _split(block: Split, box: Box, surface: Surface) -> None:
         below = Box(box.x, box.y + tall + sheet.gap, box.width, box.height - tall - sheet.gap)
         places = (box.at(height=tall), below)
     for one, place in zip((block.left, block.right), places, strict=True):
-        draw(one, place.at(height=sizes.height(one, place.width, sheet)), surface)
+        tall = sizes.height(one, place.width, sheet)
+        if isinstance(one, Bars) and sheet.side_by_side:
+            tall = max(tall, box.height)  # as high as the table beside it
+        draw(one, place.at(height=tall), surface)

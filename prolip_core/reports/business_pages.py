@@ -100,10 +100,10 @@ def cost_cards(say: Translator, found: Figures) -> Cards:
 
 
 def _days(say: Translator, days: Span | None) -> str:
-    _ = say.text
+    _, _n = say.text, say.plural
     if days is None:
         return _("never")
-    return say.plural("{count} working day", "{count} working days", math.ceil(days.likely))
+    return _n("{count} working day", "{count} working days", math.ceil(days.likely))
 
 
 def _days_range(say: Translator, days: Span | None) -> str:
@@ -210,7 +210,8 @@ def assumptions(say: Translator, found: Figures) -> tuple[tuple[str, str], ...]:
     unit = inputs.currency
 
     def amount(value: float) -> str:
-        return money(say, unit, value)
+        """As it was typed, with all of its digits."""
+        return f"{wording.short(unit, 8)}{say.number(value)}"
 
     rows = [
         (_("Parts a day"), say.number(inputs.parts_per_day)),
@@ -241,7 +242,7 @@ def assumptions(say: Translator, found: Figures) -> tuple[tuple[str, str], ...]:
         (_("Photos to take"), say.number(inputs.photos_to_take)),
         (_("Seconds for one photo"), say.number(inputs.seconds_per_photo)),
         (_("Hours to set up"), say.number(inputs.setup_hours)),
-        (_("To be paid once"), amount(found.effect.once)),
+        (_("To be paid once"), money(say, unit, found.effect.once)),
     ]
     return tuple(rows)
 

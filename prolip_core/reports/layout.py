@@ -45,7 +45,7 @@ class _Flow:
         """On a new sheet, or below the page before where all of it fits there."""
         self.surface.sheet = self.sheet = _scaled_for(page, self.whole)
         sheet = self.sheet
-        if sheet.one_section or is_first or self.y + 1.5 * sheet.gap + needed(page, sheet) > sheet.floor:
+        if sheet.one_section or is_first or self.y + 2.0 * sheet.gap + needed(page, sheet) > sheet.floor:
             self._new_sheet()
             self._footer()
         else:

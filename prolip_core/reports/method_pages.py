@@ -80,7 +80,7 @@ def _each(say: Translator, each: list[int]) -> str:
 
 def limits_page(say: Translator, source: Source) -> Page:
     """From the notes of the run and from its counts."""
-    _ = say.text
+    _, _n = say.text, say.plural
     result, found = source.run.result, source.compared.second
     notes = [wording.note(say, note_of(parts)) for parts in result["notes"]]
     lines: list[str] = []
@@ -143,9 +143,7 @@ def limits_page(say: Translator, source: Source) -> Page:
     title = (
         _("What these numbers do not say")
         if not here
-        else say.plural(
-            "{count} thing to know about this result", "{count} things to know about this result", len(here)
-        )
+        else _n("{count} thing to know about this result", "{count} things to know about this result", len(here))
     )
     blocks = [Bullets(here, "bad", _("In this result"))] if here else []
     return Page(

@@ -12,6 +12,7 @@ from pptx.chart.data import CategoryChartData
 from pptx.enum.chart import XL_CHART_TYPE, XL_LEGEND_POSITION, XL_TICK_LABEL_POSITION, XL_TICK_MARK
 from pptx.enum.shapes import MSO_SHAPE
 from pptx.enum.text import MSO_ANCHOR
+from pptx.oxml.ns import qn
 from pptx.util import Pt
 
 from prolip_core.reports import layout, pptx_parts, typeset
@@ -55,7 +56,7 @@ class PptxSurface:
 
     def rect(self, box: Box, fill: str | None, line: str | None = None) -> None:
         shape = self._shapes.add_shape(MSO_SHAPE.RECTANGLE, *_place(box))
-        shape.shadow.inherit = False
+        shape._element.remove(shape._element.find(qn("p:style")))  # the template's: it throws a shadow
         if fill is None:
             shape.fill.background()
         else:
