@@ -25,6 +25,9 @@ from prolip_core.reports.content import (
 from prolip_core.reports.style import heat
 
 _STYLE = Path(__file__).parent / "report.css"
+SHORT_COUNT, SHORT_NAME = 7, 12
+"""So many classes with names of so many characters stand above their columns by name."""
+
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
@@ -149,7 +152,9 @@ def _table(block: Table) -> str:
 
 
 def _matrix(block: Matrix) -> str:
-    head = "".join(f'<th scope="col">{_said(name)}</th>' for name in block.names)
+    with_names = len(block.names) <= SHORT_COUNT and max(map(len, block.names)) <= SHORT_NAME
+    heads = block.names if with_names else block.numbers
+    head = "".join(f'<th scope="col">{_said(name)}</th>' for name in heads)
     corner = f'<th><span class="small">{_said(block.true)} ↓ · {_said(block.answer)} →</span></th>'
     rows = []
     for i, counts in enumerate(block.counts):
@@ -159,7 +164,8 @@ def _matrix(block: Matrix) -> str:
             letters = "#ffffff" if is_dark else "#1a2230"
             mark = ' class="right-answer"' if i == j else ""
             cells.append(f'<td{mark} style="background:{fill};color:{letters}">{escape(block.cells[i][j])}</td>')
-        rows.append(f'<tr><th scope="row">{_said(block.names[i])}</th>{"".join(cells)}</tr>')
+        number = "" if with_names else f"{block.numbers[i]} "
+        rows.append(f'<tr><th scope="row">{number}{_said(block.names[i])}</th>{"".join(cells)}</tr>')
     table = f'<table class="matrix"><thead><tr>{corner}{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
     return f'{_title(block.title)}<div class="wide">{table}</div>'
 

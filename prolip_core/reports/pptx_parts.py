@@ -43,6 +43,11 @@ def fill(paragraph: Any, text: str, style: Style) -> None:
     font(run.font, style)
 
 
+def leave_empty(paragraph: Any, size: float) -> None:
+    """Even without a letter a paragraph has a height; this makes it small."""
+    etree.SubElement(paragraph._p, qn("a:endParaRPr"), sz=str(int(100 * size)))
+
+
 def font(one: Any, style: Style) -> None:
     """Of a run, a label, an axis."""
     one.size, one.bold, one.name = Pt(round(style.size, 1)), style.bold, LATIN

@@ -162,8 +162,11 @@ class PptxSurface:
                 _cell(cell, block.cells[i][j], style)
                 cell.fill.solid()
                 cell.fill.fore_color.rgb = colour(fill)
-                for side in "LRTB":
-                    pptx_parts.border(cell, side, INK if i == j else PAPER, 1.25 if i == j else 1.0)
+                # Two cells share each line: those around the diagonal are dark on both sides.
+                framed = {"L": (i, i + 1), "R": (i, i - 1), "T": (i, i - 1), "B": (i, i + 1)}
+                for side, places in framed.items():
+                    dark = j in places
+                    pptx_parts.border(cell, side, INK if dark else PAPER, 1.25 if dark else 1.0)
 
     def _on_paper(self, box: Box, text: str, style: Style) -> None:
         """A line of text that hides the lines of the grid behind it."""
@@ -221,6 +224,7 @@ def _cell(cell: Any, text: str, style: Style) -> None:
     cell.vertical_anchor = MSO_ANCHOR.MIDDLE
     frame = cell.text_frame
     frame.word_wrap = True
-    pptx_parts.fill(frame.paragraphs[0], text, style)
-    if not text:  # an empty cell is as high as its own letters
-        pptx_parts.font(frame.paragraphs[0].font, style)
+    if text:
+        pptx_parts.fill(frame.paragraphs[0], text, style)
+    else:
+        pptx_parts.leave_empty(frame.paragraphs[0], min(style.size, 6.0))

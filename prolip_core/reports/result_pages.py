@@ -230,7 +230,7 @@ def class_pages(say: Translator, source: Source) -> tuple[Page, ...]:
             "classes" if not place else f"classes_{place + 1}",
             _("Class by class"),
             title if not place else _("Class by class, continued"),
-            (Split(_bars(say, source, chunk), _class_table(say, source, chunk), 0.38), note),
+            (Split(_bars(say, source, chunk), _class_table(say, source, chunk), 0.33), note),
         )
         for place, chunk in enumerate(chunks)
     )
@@ -265,7 +265,7 @@ def _class_table(say: Translator, source: Source, labels: Sequence[int]) -> Tabl
         _("{who}: found", who=_("After")),
         _("{who}: trustworthy", who=_("After")),
     )
-    return Table(head, rows, (0.28, 0.26, 0.28, 0.18), (False, True, True, True))
+    return Table(head, rows, (0.24, 0.3, 0.3, 0.16), (False, True, True, True))
 
 
 def _found(say: Translator, method: Evaluation, k: int) -> str:

@@ -15,6 +15,9 @@ CELL_PAD = 5.0
 SLACK = 0.94
 """Of a width, so much is counted on: the fonts of the reader's computer may run a little wider."""
 
+CELL_SLACK = 0.87
+"""The same in a table, whose rows push everything below them down where they grow."""
+
 AXIS = 2.2
 """Room for the texts of an axis and the words above a chart, in small letters."""
 
@@ -102,7 +105,7 @@ def card_height(detail: str, width: float, sheet: Sheet) -> float:
 def row_heights(block: Table, width: float, sheet: Sheet) -> list[float]:
     """Of the head and of every row."""
     size = sheet.table
-    widths = [max(10.0, room_of(share * width - 2 * CELL_PAD)) for share in block.widths]
+    widths = [max(10.0, CELL_SLACK * (share * width - 2 * CELL_PAD)) for share in block.widths]
 
     def of_row(cells: tuple[str, ...], bold: bool) -> float:
         lines = [len(typeset.lines(cell, size, own, bold)) for cell, own in zip(cells, widths, strict=True)]

@@ -20,7 +20,7 @@ LEADING = 1.45
 """Height of a line, in sizes of its letters."""
 
 _NOT_FIRST = frozenset("、。，．,.:;：；!?！？)）]］}｝」』】〉》〕’”…‥ー々ぁぃぅぇぉっゃゅょァィゥェォッャュョ%％°・")
-_NOT_LAST = frozenset("(（[［{｛「『【〈《〔‘“¥$€")
+_NOT_LAST = frozenset("−(（[［{｛「『【〈《〔‘“¥$€")
 _INVISIBLE = re.compile(r"[\u200b-\u200f\u2060\ufe00-\ufe0f\u061c\u00ad]")
 
 
