@@ -42,6 +42,7 @@ def money_ranges(block: Ranges) -> Chart:
     bars = base.mark_bar(height=18).encode(
         x=alt.X("value:Q", scale=scale, axis=axis), color=alt.Color("colour:N", scale=None), tooltip=[told]
     )
-    ranges = base.mark_rule(strokeWidth=2, color=INK).encode(x="low:Q", x2="high:Q", tooltip=[told])
-    ends = [base.mark_tick(thickness=2, size=14, color=INK).encode(x=f"{end}:Q") for end in ("low", "high")]
+    ranged = base.transform_filter("datum.low < datum.high")
+    ranges = ranged.mark_rule(strokeWidth=2, color=INK).encode(x="low:Q", x2="high:Q", tooltip=[told])
+    ends = [ranged.mark_tick(thickness=2, size=14, color=INK).encode(x=f"{end}:Q") for end in ("low", "high")]
     return plain(alt.layer(bars, ranges, *ends).properties(height=ROW_PX * len(block.rows), **AS_WIDE_AS_THE_PAGE))

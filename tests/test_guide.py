@@ -13,7 +13,7 @@ from prolip_core.photo_checks import Finding
 from prolip_core.storage.records import ClassRow, Job, Photo, RunSummary, StudySummary
 from prolip_core.types import ImageRecord, Note, Quality
 
-STEPS: tuple[Step, ...] = ("classes", "photos", "train", "compare", "evidence")
+STEPS: tuple[Step, ...] = ("classes", "photos", "train", "compare", "evidence", "report")
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ STEPS: tuple[Step, ...] = ("classes", "photos", "train", "compare", "evidence")
     ],
 )
 def test_a_project_opens_where_there_is_something_to_do(states: tuple[State, ...], opens: Step) -> None:
-    steps = [StepState(step, state) for step, state in zip(STEPS, (*states, "later"), strict=True)]
+    steps = [StepState(step, state) for step, state in zip(STEPS, (*states, "later", "later"), strict=True)]
     assert guide.where_to_go_on(steps) == opens
 
 

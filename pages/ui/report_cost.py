@@ -131,10 +131,10 @@ def _numbers(project_id: str, inputs: Inputs, wanted: Sequence[Field]) -> None:
         columns[place % 2].number_input(
             one.label,
             0.0,
-            one.most,
-            min(one.most, float(getattr(inputs, one.name)) * one.factor),
+            float(one.most),
+            min(float(one.most), float(getattr(inputs, one.name)) * one.factor),
             float(one.step),
-            format="%0.1f" if one.step < 1 else "%0.0f",
+            format="%g",
             key=key,
             help=one.help or None,
             on_change=_save,

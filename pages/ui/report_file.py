@@ -115,7 +115,7 @@ def _preview(found: Source, language: str) -> None:
 
 
 def _downloads(found: Source, language: str) -> None:
-    labels = {"pptx": _("Slides (PowerPoint)"), "pdf": _("PDF (A4)"), "html": _("One HTML file")}
+    labels = {"pptx": "PowerPoint", "pdf": "PDF", "html": "HTML"}
     for column, (ending, form) in zip(st.columns(len(files.FORMS)), files.FORMS.items(), strict=True):
         column.download_button(
             labels[ending],
@@ -127,7 +127,12 @@ def _downloads(found: Source, language: str) -> None:
             on_click="ignore",
             width="stretch",
         )
-    st.caption(_("Made when you click, in a few seconds. Charts and tables of the slides can be edited in PowerPoint."))
+    st.caption(
+        _(
+            "Made when you click, in a few seconds: slides whose charts and tables can be edited, a PDF in A4, or one HTML file "
+            "that needs no network."
+        )
+    )
 
 
 def _made(found: Source, language: str, write: Callable[[Report], bytes]) -> Callable[[], bytes]:
