@@ -1,4 +1,4 @@
-"""The report's page: what is chosen and typed is kept, the yearly effect follows at once, and the three files can be taken away."""
+"""The report's page: what is chosen and typed is kept, the yearly effect follows at once, three files can be taken away."""
 
 from __future__ import annotations
 
