@@ -186,6 +186,14 @@ def parts_sentence(say: Translator, found: Figures) -> str:
     """How many parts of a year are answered alone, and how many wrongly."""
     _ = say.text
     effect = found.effect
+    if not found.counts.with_rule:
+        return _(
+            "All {parts} parts of a year are answered alone, {wrong} of them wrongly ({wrong_low} to {wrong_high}).",
+            parts=_parts(say, found.inputs.parts_per_year),
+            wrong=_parts(say, effect.wrong.likely),
+            wrong_low=_parts(say, effect.wrong.low),
+            wrong_high=_parts(say, effect.wrong.high),
+        )
     return _(
         "Of {parts} parts a year, {alone} are answered alone ({alone_low} to {alone_high}), {wrong} of them wrongly ({wrong_low} "
         "to {wrong_high}).",
