@@ -8,6 +8,7 @@ to learn from and the other the test photos. `conformal.py` has the sets of clas
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,7 +65,8 @@ class Suggestion:
     """A threshold for a limit on the wrong answers among those given.
 
     assured: `upper_bound`, the one-sided 95 % bound of Clopper and Pearson (1934), is within the limit. If not, only the observed
-    share is. threshold None: not even that; every answer goes to a person.
+    share is. threshold None: not even that; every answer goes to a person. error: near-duplicates count as one photo, wrong if
+    one of them is.
     """
 
     limit: float
@@ -177,10 +179,13 @@ def least_answers(limit: float) -> int:
     return math.ceil(math.log(1 - CONFIDENCE_LEVEL) / math.log(1 - limit) - 1e-9)
 
 
-def suggest(confidence_N: np.ndarray, right_N: np.ndarray, limit: float) -> Suggestion:
+def suggest(
+    confidence_N: np.ndarray, right_N: np.ndarray, limit: float, groups_N: Sequence[int] | None = None
+) -> Suggestion:
     """The lowest threshold at which the upper bound of the wrong share among the answered ones is within the limit; where there
-    is none, the lowest at which the share itself is."""
-    threshold_K, answered_K, wrong_K = _steps(confidence_N, right_N)
+    is none, the lowest at which the share itself is. groups_N: the same number for near-duplicates, which are no answers of
+    their own; by default all differ."""
+    threshold_K, answered_K, wrong_K = _steps(confidence_N, right_N, groups_N)
     bound_K = upper_bound(wrong_K, answered_K)
     for assured, fits_K in ((True, bound_K <= limit), (False, wrong_K / answered_K <= limit)):
         if fits_K.any():
@@ -228,9 +233,24 @@ def energy(logits_NC: np.ndarray) -> np.ndarray:
     return found
 
 
-def _steps(confidence_N: np.ndarray, right_N: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For every confidence that occurs, from the highest down: itself, answers with at least that much, wrong ones among them."""
+def _steps(
+    confidence_N: np.ndarray, right_N: np.ndarray, groups_N: Sequence[int] | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For every confidence that occurs, from the highest down: itself, answers with at least that much, wrong ones among them.
+
+    groups_N: photos with the same number count once, and as wrong if one of the answered ones is.
+    """
     order = np.argsort(-confidence_N, kind="stable")
     sorted_N = confidence_N[order]
     last_K = np.flatnonzero(np.r_[sorted_N[1:] != sorted_N[:-1], True])
-    return sorted_N[last_K], last_K + 1, np.cumsum(~right_N[order])[last_K]
+    group_N = np.arange(len(order)) if groups_N is None else np.asarray(groups_N)[order]
+    counted = [np.cumsum(_first_of_group(group_N, among_N)) for among_N in (np.ones_like(right_N), ~right_N[order])]
+    return sorted_N[last_K], counted[0][last_K], counted[1][last_K]
+
+
+def _first_of_group(group_N: np.ndarray, among_N: np.ndarray) -> np.ndarray:
+    """Whether this is the first of its group among those (N,) of bool."""
+    places = np.flatnonzero(among_N)
+    first_N = np.zeros(len(group_N), dtype=bool)
+    first_N[places[np.unique(group_N[places], return_index=True)[1]]] = True
+    return first_N

@@ -38,7 +38,7 @@ class StressTexts:
 
 
 def stress(points: Sequence[StressPoint], texts: StressTexts) -> charts.Chart:
-    """Accuracy over severity, a line with its band per method; a ring where it surely loses more than is allowed.
+    """Accuracy over severity, a line with its band per method; a ring where it likely loses more than is allowed.
 
     A small figure among others: what the upright axis shows is to be said once, beside them.
     """

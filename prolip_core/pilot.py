@@ -286,7 +286,8 @@ def _sure_rule(
         except (DatasetError, Cancelled):
             return None
     probs_NC = np.array([one.probabilities for one in answers.prolip])
-    return sure_rule.choose(probs_NC, np.array([one.label for one in answers.prolip]))
+    labels_N = np.array([one.label for one in answers.prolip])
+    return sure_rule.choose(probs_NC, labels_N, groups_N=task.support.groups_N)
 
 
 def answer_cross_validation(

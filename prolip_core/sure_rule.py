@@ -6,7 +6,7 @@ never a test photo. The rule travels with the run: whoever answers about new pho
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,8 +22,8 @@ LIMIT = 0.05
 class SureRule:
     """Answers of at least `threshold` confidence after the temperature stand alone; with None, all photos go to a person.
 
-    assured: among the answered ones of the training photos, `support_wrong` of `support_answered`, the one-sided 95 % bound
-    `upper_bound` is within the limit; `least_answers` without a mistake it takes for that.
+    assured: among the answered ones of the training photos, `support_wrong` of `support_answered` (near-duplicates count once),
+    the one-sided 95 % bound `upper_bound` is within the limit; `least_answers` without a mistake it takes for that.
     """
 
     temperature: float
@@ -46,11 +46,15 @@ class SureRule:
         return self.threshold is not None and confidence >= self.threshold
 
 
-def choose(probs_NC: np.ndarray, labels_N: np.ndarray, limit: float = LIMIT) -> SureRule:
-    """The rule from held-out probabilities (N, C), all above 0, and the true labels (N,)."""
+def choose(
+    probs_NC: np.ndarray, labels_N: np.ndarray, limit: float = LIMIT, groups_N: Sequence[int] | None = None
+) -> SureRule:
+    """The rule from held-out probabilities (N, C), all above 0, and the true labels (N,). groups_N: the same number for
+    near-duplicates, which count as one photo (`certainty.suggest`)."""
     logits_NC = np.log(np.maximum(probs_NC, np.finfo(np.float64).tiny))
     temperature = certainty.temperature(logits_NC, labels_N)
-    found = certainty.suggest(*certainty.answers(certainty.probabilities(logits_NC, temperature), labels_N), limit)
+    confidence_N, right_N = certainty.answers(certainty.probabilities(logits_NC, temperature), labels_N)
+    found = certainty.suggest(confidence_N, right_N, limit, groups_N)
     return SureRule(
         temperature,
         found.threshold,

@@ -170,6 +170,37 @@ def test_the_suggestion_is_the_lowest_threshold_that_holds(pairs: list[tuple[flo
 
 
 @FEW
+@given(
+    photos=st.lists(st.tuples(st.integers(1, 8).map(lambda k: k / 8), st.booleans(), st.integers(0, 5)), min_size=1),
+    limit=limits,
+)
+def test_near_duplicates_count_as_one_photo_and_as_wrong_if_one_of_them_is(
+    photos: list[tuple[float, bool, int]], limit: float
+) -> None:
+    confidence, right = arrays([(c, ok) for c, ok, _ in photos])
+    found = certainty.suggest(confidence, right, limit, [group for _, _, group in photos])
+    fitting: dict[bool, list[tuple[float, Share]]] = {True: [], False: []}
+    for threshold in {c for c, _, _ in photos}:
+        answered = {group for c, _, group in photos if c >= threshold}
+        wrong = {group for c, ok, group in photos if c >= threshold and not ok}
+        error = Share(len(wrong), len(answered))
+        if wrong < answered and tail(error.count, error.total, limit) <= 0.05:
+            fitting[True].append((threshold, error))
+        if error.count <= limit * error.total:
+            fitting[False].append((threshold, error))
+    assert found.assured == bool(fitting[True])
+    chosen = min(fitting[found.assured], default=(None, Share(0, 0)), key=lambda one: one[0])
+    assert (found.threshold, found.error) == chosen
+
+
+def test_copies_of_one_photo_assure_nothing() -> None:
+    confidence, right = np.full(100, 0.9), np.ones(100, dtype=bool)
+    assert certainty.suggest(confidence, right, 0.05).assured
+    copies = certainty.suggest(confidence, right, 0.05, [0] * 50 + [1] * 50)
+    assert (copies.assured, copies.error) == (False, Share(0, 2))
+
+
+@FEW
 @given(pairs=judged)
 def test_a_higher_limit_never_asks_for_more_confidence(pairs: list[tuple[float, bool]]) -> None:
     found = [certainty.suggest(*arrays(pairs), limit) for limit in (0.05, 0.1, 0.3, 0.6, 0.9)]

@@ -71,6 +71,7 @@ def test_no_training_sees_a_photo_that_it_answers_or_its_likeness(
     study = certainty_study.run(prepared)
     (held_out,) = kept
     assert len(taught) == study.folds + 1
+    assert held_out.groups_N == groups
     pre_NP = prepared.support.pre_VNP[0]
     for fold in range(study.folds):
         held = {i for i in range(11) if held_out.fold_N[i] == fold}
@@ -91,11 +92,15 @@ def test_everything_is_chosen_on_the_held_out_answers() -> None:
     random = np.random.default_rng(0)
     labels = np.arange(40) % 4
     logits = 2 * np.eye(4)[labels] + random.normal(size=(40, 4))
-    held_out = certainty_study.OutOfFold(logits, labels, np.arange(40) % 5, ())
+    groups = (0, 0, *range(1, 39))
+    held_out = certainty_study.OutOfFold(logits, labels, groups, np.arange(40) % 5, ())
     chosen = certainty_study.choose(held_out, 0.2, 0.9)
     assert chosen.temperature == certainty.temperature(logits, labels) != 1.0
     confidence, right = certainty.answers(certainty.probabilities(logits, chosen.temperature), labels)
-    assert chosen.suggestion == certainty.suggest(confidence, right, 0.2)
+    assert chosen.suggestion == certainty.suggest(confidence, right, 0.2, groups)
+    assert chosen.suggestion.threshold is not None
+    assert chosen.suggested == certainty.outcome(confidence, right, chosen.suggestion.threshold)
+    assert chosen.outcomes == tuple(certainty.outcome(confidence, right, k / 100) for k in range(101))
     # The sets use the probabilities without the temperature.
     scores = [1 - np.exp(row[label]) / np.exp(row).sum() for row, label in zip(logits, labels, strict=True)]
     assert chosen.true_scores_N == pytest.approx(scores)
@@ -243,10 +248,12 @@ def test_the_text_counts_in_thousands(study: CertaintyStudy) -> None:
     }
     assured = said(study, suggested=suggested, suggestion=suggestion)
     assert (
-        "from a confidence of 87.5% on. Of 1,000 parts 667 (200 to 900) are then answered alone, 333 (100 to 800) of"
-        in assured
+        "from a confidence of 87.5% on. Of 1,000 photos in the mixture of the test photos 667 (200 to 900) are then answered "
+        "alone, 333 (100 to 800) of" in assured
     )
-    assert "1 of 100 answers" in assured and "4.7% at the most" in assured
+    assert "1 of 100 answers" in assured and "at most 4.7% with 95 % confidence" in assured
+    held_out = content["support_thresholds"][90]
+    assert f"{held_out['wrong']} of {held_out['answered']}" in assured
     assert "more than the 5.0% wanted" in assured
     guess = said(study, suggested=suggested, suggestion={**suggestion, "assured": False})
     assert "NOT assured" in guess and "at least 59 answers" in guess

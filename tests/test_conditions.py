@@ -38,6 +38,7 @@ from prolip_core.studies.conditions_files import ConditionStudy
 from prolip_core.studies.material import Material
 from prolip_core.studies.second_test import SecondTestStudy
 from prolip_core.studies.stress import Curve, Point, StressStudy
+from prolip_core.studies.transfer import TransferStudy
 from prolip_core.types import Progress, Projector
 from tests import fakes
 from tests.test_docs import document, flat, has_type, section, table
@@ -162,7 +163,7 @@ def test_the_sentences_say_where_it_breaks() -> None:
     clean = Share(90, 100)
     broken = stress._note(curve([(86, 4), (50, 40)], 0.05), clean).text
     assert broken == (
-        "Blurred: ProLIP breaks at severity 2 (blur of 0.1 px), a sure loss of more than 5 points: 50 of 100 are right "
+        "Blurred: ProLIP breaks at severity 2 (blur of 0.1 px), a loss of likely more than 5 points: 50 of 100 are right "
         "instead of 90."
     )
     held = stress._note(curve([(86, 4), (85, 5)], 0.05), clean).text
@@ -241,9 +242,12 @@ def test_both_sets_are_answered_alike_and_only_shared_classes_are_compared(
         first_right = [a == 0 for a in answers(prepared, prepared.query_MP[bolts], projectors[one.method])]
         second_right = [a == 0 for a in answers(prepared, second.pre_SP, projectors[one.method])]
         assert (one.first, one.second) == (Share(sum(first_right), 4), Share(sum(second_right), 3))
-        assert one.interval == differences.unpaired_interval((sum(first_right), 4), (sum(second_right), 3))
+        _, interval = differences.mean_difference([(sum(first_right), 4)], [(sum(second_right), 3)])
+        assert one.interval == interval
         assert one.difference == pytest.approx(sum(second_right) / 3 - sum(first_right) / 4)
         assert (one.first_balanced, one.second_balanced) == pytest.approx((sum(first_right) / 4, sum(second_right) / 3))
+        assert one.first_interval == pytest.approx(one.first.interval)  # of one class it is Wilson's
+        assert one.second_interval == pytest.approx(one.second.interval)
     assert [gain.count for gain in study.gains] == [4, 3]
     assert study.gains[1].second == pytest.approx(study.methods[1].second.rate)
     assert study.gains[1].first == pytest.approx(study.methods[0].second.rate)
@@ -273,6 +277,8 @@ def test_the_mixture_of_classes_does_not_move_the_difference() -> None:
     assert (found.first, found.second) == (Share(5, 8), Share(32, 44))
     shares = [[(3, 4), (2, 4)], [(30, 40), (2, 4)]]
     assert found.interval == differences.mean_difference(*shares)[1]
+    assert found.first_interval == differences.mean_of(shares[0])[1]
+    assert found.second_interval == differences.mean_of(shares[1])[1]
 
 
 def both(first: tuple[int, int], second: tuple[int, int]) -> str:
@@ -285,7 +291,11 @@ def test_the_difference_of_the_sets_is_said_in_words() -> None:
     assert "-60 to -38 points" in both((90, 100), (40, 100))
     assert both((40, 100), (90, 100)).startswith("ProLIP is right more often")
     assert both((90, 100), (88, 100)).startswith("Whether ProLIP does better or worse on the second set cannot be told")
-    for table_, said in (((50, 2, 40, 8), "holds"), ((50, 40, 2, 8), "harms"), ((50, 5, 5, 40), "cannot be told")):
+    for table_, said in (
+        ((50, 2, 40, 8), "Fine-tuning helps on the second set"),
+        ((50, 40, 2, 8), "harms"),
+        ((50, 5, 5, 40), "cannot be told"),
+    ):
         assert said in second_test._gain_note(Paired(*table_)).text
 
 
@@ -352,6 +362,10 @@ def test_without_an_own_training_only_zero_shot_is_beside_it(
     assert set(study.pairs) == {("zero_shot", "foreign")}
 
 
+def _said(study: TransferStudy) -> str:
+    return " ".join(note.text for note in transfer.notes(study))
+
+
 def test_near_duplicates_of_the_other_project_are_left_out_where_they_are_known(
     prepared: Material, elsewhere: Path
 ) -> None:
@@ -360,7 +374,11 @@ def test_near_duplicates_of_the_other_project_are_left_out_where_they_are_known(
     foreign = transfer.read(elsewhere, fakes.tiny_backbone(), taught=copies)
     study = transfer.run(prepared, foreign)
     assert study.dropped == (records[0].filename, records[1].filename)
-    assert not any("near-duplicates" in note.text for note in transfer.notes(study))
+    assert f"{len(foreign.taught_ids)} of the {len(foreign.taught_ids)} photos" in _said(study)
+    whole = replace(foreign, taught_ids=frozenset({copies[0].image_id}))
+    assert "near-duplicates" not in _said(transfer.run(prepared, whole))
+    some = replace(foreign, taught_ids=frozenset({copies[0].image_id, "1" * 64, "2" * 64}))
+    assert "2 of the 3 photos that it was trained on are not at hand any more" in _said(transfer.run(prepared, some))
     with pytest.raises(DatasetError, match="All 6 test photos"):
         transfer.run(prepared, replace(foreign, taught=tuple(records)))
 
@@ -391,6 +409,7 @@ def test_what_came_of_it_is_said_in_words(prepared: Material, elsewhere: Path) -
     study = transfer.run(prepared, transfer.read(elsewhere, fakes.tiny_backbone()))
     said = " ".join(note.text for note in transfer.notes(study))
     assert "classes of the same name: bolt." in said and "only identical copies" in said
+    assert "at hand" not in said
     for table_, said in (((50, 2, 40, 8), "carries over"), ((50, 40, 2, 8), "harms here"), ((9, 1, 1, 9), "cannot")):
         assert said in transfer._against_zero_shot(Paired(*table_)).text
     for table_, said in (((50, 2, 40, 8), "is better:"), ((50, 40, 2, 8), "is worse:"), ((9, 1, 1, 9), "cannot")):
@@ -514,7 +533,7 @@ def printed(study: ConditionStudy, **changes: Any) -> str:
 def test_the_text_has_curves_and_amounts(prepared: Material, photos: dataset.PhotoSet) -> None:
     study: StressStudy = stress.run(prepared, stressed(prepared, photos, photos=4))
     text = printed(study)
-    assert "Measured on 4 test photos, drawn from 6" in text and "Stopped before" not in text
+    assert "Measured on 4 test photos of 6" in text and "Stopped before" not in text
     assert "Compressed (JPEG) quality 25 quality 18" in text and "more than 5 points" in text
     broken = [{**one, "breaks_at": 2} for one in study_files.as_dict(study)["stress_curves"][:2]]
     part = printed(study, stress_curves=broken)
@@ -526,6 +545,7 @@ def test_the_text_names_what_was_left_out(prepared: Material, more: dataset.Phot
     text = printed(study)
     for said in (
         "The second set has 3 test photos.",
+        "Measured on 7 test photos of both sets",
         "(nearly) a photo to learn from: bolt/0.jpg",
         "(nearly) a photo of the first test set: bolt/20.jpg",
         "Not taken: bolt/broken.jpg.",
@@ -534,6 +554,13 @@ def test_the_text_names_what_was_left_out(prepared: Material, more: dataset.Phot
         "no photo",
     ):
         assert said in text
+
+
+def test_a_class_name_cannot_steer_the_terminal(prepared: Material, more: dataset.PhotoSet) -> None:
+    study = second_test.run(prepared, second_test.read(prepared, more, fakes.tiny_backbone()))
+    classes = [{**one, "class_name": "a\x1b[31mEVIL"} for one in study_files.as_dict(study)["second_classes"]]
+    text = printed(study, second_classes=classes)
+    assert "EVIL" in text and "\x1b" not in text
 
 
 def command(folders: Path, *arguments: object) -> int:

@@ -19,6 +19,7 @@ from prolip_core import (
     classify,
     dataset,
     devices,
+    duplicates,
     features,
     metrics,
     pilot,
@@ -42,6 +43,7 @@ from prolip_core.errors import (
 from prolip_core.objective import Support
 from prolip_core.pilot import PilotRun
 from prolip_core.spec import FitConfig, PilotSpec
+from prolip_core.sure_rule import SureRule
 from prolip_core.types import Prediction, Progress, Projector
 from tests import fakes, image_factory
 
@@ -609,6 +611,19 @@ def test_the_rule_comes_from_training_photos_that_were_held_out(photos: PhotoSet
     assert tested.sure.threshold == pytest.approx(expected.threshold, rel=1e-3)
     counts = [(one.support_answered, one.support_wrong, one.assured) for one in (tested.sure, expected)]
     assert counts[0] == counts[1]
+
+
+def test_near_duplicates_count_once_in_the_rule(monkeypatch: pytest.MonkeyPatch, photos: PhotoSet) -> None:
+    given: list[object] = []
+    real = sure_rule.choose
+
+    def choose(probs_NC: np.ndarray, labels_N: np.ndarray, *, groups_N: Sequence[int]) -> SureRule:
+        given.append(tuple(groups_N))
+        return real(probs_NC, labels_N, groups_N=groups_N)
+
+    monkeypatch.setattr(sure_rule, "choose", choose)
+    run = fakes.tiny_run(photos)
+    assert given == [tuple(duplicates.groups([image.record for image in run.split.support]))]
 
 
 def test_the_rule_of_a_cross_validation_needs_no_training_more(crossed: PilotRun) -> None:

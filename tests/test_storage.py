@@ -864,7 +864,7 @@ def test_of_the_comparisons_of_names_only_the_newest_are_kept(db: Database) -> N
     projects = [project_with(db)[0] for _ in range(2)]
     training = storage.jobs.enqueue(db, projects[0].id, "train", {})
     storage.jobs.finish(db, training.id, "failed")
-    count = 2 * storage.jobs.KEPT_SIMILARITIES
+    count = 2 * storage.jobs.KEPT["similarity"]
     for number in range(count):
         for project in projects:
             job = storage.jobs.enqueue(db, project.id, "similarity", {}, key=f"{project.id[:4]}{number}")
@@ -978,6 +978,22 @@ def test_a_photo_that_is_being_added_to_another_project_stays(db: Database) -> N
     assert all(file.exists() for file in files)
     storage.purge(db, after(2 * 3600))
     assert not any(file.exists() for file in files)
+
+
+def test_photos_of_a_study_of_its_own_stay_as_long_as_it_keeps_or_needs_them(db: Database) -> None:
+    project, _ = project_with(db, "Nut")
+    store = ContentStore(config.photo_folder())
+    kept, needed, lost = (store.put(name) for name in (b"kept", b"needed", b"lost"))
+    settings = {storage.studies.KEEPS: [kept], storage.studies.NEEDS: [needed]}
+    job = storage.jobs.enqueue(db, project.id, "study", {"kind": "certainty", "settings": settings}, key="certainty")
+    storage.purge(db, after(2 * 3600))
+    assert [one in store for one in (kept, needed, lost)] == [True, True, False]
+    done = storage.studies.add(db, project.id, job.id, "certainty", settings, "", {})
+    storage.purge(db, after(2 * 3600))
+    assert [one in store for one in (kept, needed)] == [True, False]
+    storage.studies.delete(db, done.id)
+    storage.purge(db, after(2 * 3600))
+    assert kept not in store
 
 
 def test_what_a_killed_process_left_half_written_goes_in_the_end(db: Database) -> None:

@@ -1,9 +1,9 @@
-"""When is it not sure? One slider with what it means for 1,000 parts, and what its confidence is worth."""
+"""When is it not sure? One slider with what it means for 1,000 photos, and what its confidence is worth."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -15,10 +15,14 @@ from pages.ui.text import _, _n, number, percent, right_of, share_of, short
 from prolip_core import storage, study_charts
 from prolip_core.charts import Chart
 from prolip_core.storage.records import Project, StudyRecord
+from prolip_core.storage.studies import NEEDS
 from prolip_core.studies.names import CERTAINTY
 from prolip_core.study_charts import Bin, ReliabilityTexts
 
-PARTS = 1000
+PHOTOS = 1000
+NOTHING = math.inf
+"""The setting at which everything goes to a person."""
+
 SHOWN_FOREIGN = 24
 Result = Mapping[str, Any]
 
@@ -31,7 +35,7 @@ def asks(project: Project) -> tuple[Ask, ...]:
 
 
 def _ask(foreign: evidence_photos.Photos) -> Ask:
-    return Ask(CERTAINTY, {"foreign": list(foreign)} if foreign else {})
+    return Ask(CERTAINTY, {"foreign": list(foreign), NEEDS: evidence_photos.ids(foreign)} if foreign else {})
 
 
 def show(project: Project) -> None:
@@ -58,43 +62,98 @@ def show(project: Project) -> None:
 def _ask_a_person(study_id: str, result: Result) -> None:
     """The slider; nothing is computed anew, so it answers at once."""
     st.markdown(f"#### {_('Not sure? Ask a person')}")
-    threshold = st.slider(
-        _("How sure it must be to answer alone, in %"),
-        0,
-        99,
-        _suggested(result),
-        key=f"threshold_{study_id}",
+    settings = _settings(result)
+    suggested = _suggested(result)
+    threshold = st.select_slider(
+        _("How sure it must be to answer alone"),
+        list(settings),
+        suggested,
+        format_func=lambda one: _name(one, suggested),
+        key=f"threshold_{study_id}_{session.language()}",
         help=_("The confidence after correction, at least this high. All other photos go to a person."),
     )
-    one = result["thresholds"][threshold]
-    st.markdown(_("Of **1,000** parts:"))
+    held_out, one = settings[threshold]
+    st.markdown(_("Of **1,000** photos, if they come in the mixture of your test photos:"))
+    _cards(one, result["query_count"])
+    if one["answered"]:
+        _rests_on(held_out, one)
+    st.markdown(
+        _suggestion(result),
+        help=_(
+            "Upper bound of Clopper and Pearson, one-sided, 95%. Near-copies count as one photo. It holds for each setting by "
+            "itself; as the lowest that fits is taken, it is missed now and then."
+        ),
+    )
+    st.caption(
+        _(
+            "Only the training photos suggest a setting. If you choose another one by these numbers, the test photos have chosen "
+            "too: confirm it with new photos."
+        )
+    )
+    key = ("risk", study_id, str(threshold), session.language())
+    drawn, data = cached.chart(key, lambda: _risk_chart(result, one))
+    st.vega_lite_chart(data, drawn, width="stretch", key="risk_chart", theme=None)
+
+
+def _settings(result: Result) -> Mapping[float, tuple[Result, Result]]:
+    """Confidence, the lowest first → what it does to the held-out training photos and to the test photos. The suggested one is
+    among them as it is; the last is `NOTHING`."""
+    pairs = [
+        *zip(result["support_thresholds"], result["thresholds"], strict=True),
+        (result["support_suggested"], result["suggested"]),
+    ]
+    found = {one["threshold"]: (held_out, one) for held_out, one in pairs if one["threshold"] is not None}
+    return {
+        **dict(sorted(found.items())),
+        NOTHING: (_nothing(result["support_count"]), _nothing(result["query_count"])),
+    }
+
+
+def _nothing(count: int) -> Result:
+    return {"answered": 0, "wrong": 0, "to_person": count, "error": None}
+
+
+def _suggested(result: Result) -> float:
+    threshold: float | None = result["suggestion"]["threshold"]
+    return NOTHING if threshold is None else threshold
+
+
+def _name(threshold: float, suggested: float) -> str:
+    is_whole = math.isclose(100 * threshold, round(100 * threshold)) if threshold < NOTHING else True
+    share = _("nothing alone") if threshold == NOTHING else percent(threshold, 0 if is_whole else 1)
+    return _("{share} (suggested)", share=share) if threshold == suggested else share
+
+
+def _cards(one: Result, count: int) -> None:
+    """Three numbers of 1,000; their ranges where it is chance that they depend on."""
     columns = st.columns(3)
     for column, key, words in (
         (columns[0], "answered", _("are answered alone")),
         (columns[1], "wrong", _("of these are answered wrongly")),
         (columns[2], "to_person", _("go to a person")),
     ):
-        low, high = (number(round(PARTS * end)) for end in one[f"{key}_interval"])
         with column.container(border=True, height="stretch"):
-            st.markdown(f"## {number(round(PARTS * one[key] / result['query_count']))}")
-            st.markdown(f"{words}  \n" + _("likely {low}–{high}", low=low, high=high))
-    st.caption(
-        _(
-            "Seen on the test photos: {answered} of {count} answered alone, {wrong} of them wrongly.",
-            answered=number(one["answered"]),
-            count=number(result["query_count"]),
-            wrong=number(one["wrong"]),
-        ),
-        help=_("The ranges are Wilson's 95% intervals of the shares of all test photos."),
-    )
-    st.markdown(_suggestion(result))
-    drawn, data = cached.chart(("risk", study_id, str(threshold), session.language()), lambda: _risk_chart(result, one))
-    st.vega_lite_chart(data, drawn, width="stretch", key="risk_chart", theme=None)
+            st.markdown(f"## {number(round(PHOTOS * one[key] / count))}")
+            ends = one.get(f"{key}_interval")
+            low, high = (number(round(PHOTOS * end)) for end in ends) if ends else ("", "")
+            st.markdown(f"{words}  \n" + (_("likely {low}–{high}", low=low, high=high) if ends else ""))
 
 
-def _suggested(result: Result) -> int:
-    threshold = result["suggestion"]["threshold"]
-    return 99 if threshold is None else min(99, math.ceil(100 * threshold))
+def _rests_on(held_out: Result, one: Result) -> None:
+    """The counts behind it: on which photos, how many, how sure."""
+    rows = [
+        {
+            _("Seen on"): on,
+            _("Answered alone"): _of(seen["answered"], seen["answered"] + seen["to_person"], seen["answered_interval"]),
+            _("Wrong among these"): _of(seen["wrong"], seen["answered"], seen["error_interval"]),
+        }
+        for on, seen in ((_("Test photos"), one), (_("Training photos, held out"), held_out))
+    ]
+    st.dataframe(rows, hide_index=True, width="stretch", key="threshold_table")
+
+
+def _of(count: int, total: int, interval: Sequence[float]) -> str:
+    return share_of(count, total, *interval) if total else "–"
 
 
 def _suggestion(result: Result) -> str:
@@ -109,16 +168,16 @@ def _suggestion(result: Result) -> str:
         "limit": limit,
         "wrong": number(suggestion["support_wrong"]),
         "answered": number(suggestion["support_answered"]),
-        "bound": percent(suggestion["upper_bound"]),
+        "bound": percent(suggestion["upper_bound"], 1),
     }
     if suggestion["assured"]:
         return _(
-            "Suggested: {threshold}. Chosen on the training photos, so that at most {limit} of the answers are wrong: {wrong} of "
-            "{answered} were, which makes {bound} at the most.",
+            "Suggested: {threshold}. Chosen on held-out training photos, so that at most {limit} of the answers are wrong: "
+            "{wrong} of {answered} were, which means at most {bound} with 95% confidence.",
             **found,
         )
     return _(
-        "Suggested: {threshold}, but at most {limit} wrong answers is **not assured**: on the training photos {wrong} of "
+        "Suggested: {threshold}, but at most {limit} wrong answers is **not assured**: on held-out training photos {wrong} of "
         "{answered} were wrong, which may mean up to {bound}. To be sure it takes {least} answers without a mistake.",
         least=number(suggestion["least_answers"]),
         **found,
@@ -152,7 +211,7 @@ def _sets(result: Result) -> None:
             figure=share_of(sets["covered"], total, low, high),
         ),
         _(
-            "Promised in any case: {share}, as long as new photos are of the same kind and mixture.",
+            "Promised, approximately: {share}, as long as new photos are of the same kind and mixture.",
             share=percent(result["sets"]["guaranteed_coverage"]),
         ),
     ]
@@ -167,7 +226,7 @@ def _sets(result: Result) -> None:
         {
             _("Classes named"): number(size),
             _("Test photos"): number(count),
-            _("Of 1,000 parts"): number(round(PARTS * count / total)),
+            _("Of 1,000 photos"): number(round(PHOTOS * count / total)),
         }
         for size, count in enumerate(sets["sizes"])
         if count

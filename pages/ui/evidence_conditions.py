@@ -17,6 +17,7 @@ from prolip_core.storage.records import Project, StudyRecord
 from prolip_core.studies.condition_words import PROLIP, STRESS, TITLES, ZERO_SHOT, amount_text
 
 COLUMNS = 2
+SEVERITIES = 5
 Result = Mapping[str, Any]
 
 
@@ -89,9 +90,11 @@ def _stress(project: Project) -> None:
                 _kind(record, kind)
     st.caption(
         _(
-            "A ring marks where it breaks: the first severity at which the loss against the same photos undistorted is surely "
-            "more than {limit} points. With few photos even a large loss may not be sure.",
+            "A ring marks where it breaks: the first severity at which the loss against the same photos undistorted is likely "
+            "more than {limit} points. With few photos even a large loss may not show. These are {count} comparisons for each "
+            "method: one or the other of them may break by luck.",
             limit=number(100 * result["limit"]),
+            count=number(len(kinds) * SEVERITIES),
         ),
         help=_("Newcombe's 95 % interval of the difference on the same photos lies below this loss."),
     )

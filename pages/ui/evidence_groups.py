@@ -158,10 +158,17 @@ def _how_to_read(n_tags: int) -> None:
             "Groups are compared on photos of the same classes, so a group that merely shows harder classes is not called worse. "
             "Groups with fewer than {limit} photos are shown faintly and not compared.",
             limit=number(groups.MIN_PHOTOS),
-        )
+        ),
+        _(
+            "Every photo counts as independent of the others: many photos of one moment, a burst or a single shift, make a gap "
+            "look surer than it is."
+        ),
     ]
     if n_tags > 1:
         lines.append(
-            _("Each tag is a question of its own: of twenty tags without any gap, about one shows a gap by luck.")
+            _(
+                "Each tag is a question of its own, asked before and after the training: of ten tags without any gap, about one "
+                "shows a gap by luck."
+            )
         )
     st.caption(" ".join(lines))

@@ -42,6 +42,11 @@ def drop(name: str, label: str) -> Photos:
     return list({photo["image_id"]: photo for photo in found}.values())
 
 
+def ids(photos: Photos) -> list[str]:
+    """What `studies.NEEDS` and `studies.KEEPS` hold."""
+    return [photo["image_id"] for photo in photos]
+
+
 def still_there(photos: Photos) -> Photos:
     """Those that are not cleared away yet."""
     return [photo for photo in photos if photo["image_id"] in cached.photo_store()]

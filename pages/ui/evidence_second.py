@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui import _compat, cached, components, evidence_study, evidence_tables, session
+from pages.ui import _compat, cached, components, evidence_photos, evidence_study, evidence_tables, session
 from pages.ui.evidence_study import Ask
 from pages.ui.text import _, _n, error, number, percent, safe, short, translator
 from prolip_core import storage, uploads
@@ -17,6 +17,7 @@ from prolip_core.errors import ImageError, ProLIPError
 from prolip_core.storage.records import ClassRow, Project
 from prolip_core.storage.studies import KEEPS
 from prolip_core.studies.condition_words import NAMES, SECOND_TEST
+from prolip_core.studies.names import SECOND_PHOTOS
 from prolip_core.types import Note, RejectedFile
 from prolip_core.uploads import PlacedPhoto, UploadFile
 
@@ -61,17 +62,15 @@ def show(project: Project) -> None:
 
 
 def _ask(photos: Photos) -> Ask:
-    return Ask(SECOND_TEST, {"photos": list(photos), KEEPS: [photo["image_id"] for photo in photos]})
+    return Ask(SECOND_TEST, {"photos": list(photos), KEEPS: evidence_photos.ids(photos)})
 
 
 def _kept(project: Project) -> Photos:
-    """Those that were dropped and not computed with yet, else those of the newest study; only what is there and has a class."""
-    waiting: Photos | None = session.get(_waiting_key(project))
-    if waiting is None:
-        found = storage.studies.latest(cached.database(), project.id, SECOND_TEST)
-        waiting = [] if found is None else found.settings.get("photos", [])
+    """Those that were dropped; only what is there and has a class."""
+    found = storage.studies.latest(cached.database(), project.id, SECOND_PHOTOS)
+    dropped = [] if found is None else found.settings["photos"]
     names = {row.display_name for row in cached.classes(project)}
-    return [photo for photo in waiting if photo["class"] in names and photo["image_id"] in cached.photo_store()]
+    return [photo for photo in dropped if photo["class"] in names and photo["image_id"] in cached.photo_store()]
 
 
 def _add(project: Project, photos: Photos) -> Photos:
@@ -102,13 +101,20 @@ def _add(project: Project, photos: Photos) -> Photos:
         session.put(_rejected_key(project), arrived.rejected)
         photos = list({photo["image_id"]: photo for photo in (*photos, *arrived.photos)}.values())
         if arrived.photos:
-            session.put(_waiting_key(project), photos)
             ask = _ask(photos)
+            _keep(project, ask)
             if evidence_study.why_not(project, ask) is None:
                 evidence_study.start(project, ask)
         st.rerun()
     _tell(session.get(_rejected_key(project), []))
     return photos
+
+
+def _keep(project: Project, ask: Ask) -> None:
+    """The set as it stands, whatever becomes of its study: it may have to wait for photos, be stopped, or fail."""
+    result = {"study": SECOND_PHOTOS}
+    # It belongs to no state of the project's own photos.
+    storage.studies.add(cached.database(), project.id, None, SECOND_PHOTOS, ask.settings, "", result)
 
 
 def _check(files: Sequence[UploadFile], classes: Sequence[ClassRow], chosen: str) -> _Arrived:
@@ -162,9 +168,8 @@ def _those_there(project: Project, photos: Photos) -> None:
     if right.button(_("Remove this second set"), key="second_remove", width="stretch"):
         db = cached.database()
         for study in storage.studies.list_(db, project.id):
-            if study.kind == SECOND_TEST:
+            if study.kind in (SECOND_TEST, SECOND_PHOTOS):
                 storage.studies.delete(db, study.id)
-        session.drop(_waiting_key(project))
         session.drop(_rejected_key(project))
         st.rerun()
 
@@ -188,8 +193,8 @@ def _result(result: Mapping[str, Any]) -> None:
             _("Second test set: {figure}", figure=evidence_tables.right(one["second"])),
             _(
                 "Every class counted the same: {first}, then {second}",
-                first=percent(one["first_balanced"]),
-                second=percent(one["second_balanced"]),
+                first=_balanced(one, "first"),
+                second=_balanced(one, "second"),
             ),
             _("Difference of these in points: {figure}", figure=evidence_tables.points(one)),
         ]
@@ -208,14 +213,20 @@ def _result(result: Mapping[str, Any]) -> None:
     _left_out(result["second_measured_files"], _("Left out, the same as photos of the first test set or near-copies:"))
 
 
+def _balanced(one: Mapping[str, Any], which: str) -> str:
+    low, high = one[f"{which}_balanced_interval"]
+    return _(
+        "{share} (likely {low}–{high})",
+        share=percent(one[f"{which}_balanced"]),
+        low=percent(low),
+        high=percent(high),
+    )
+
+
 def _left_out(names: Sequence[str], title: str) -> None:
     if names:
         shown = ", ".join(safe(name) for name in names[:SHOWN_FILES])
         st.caption(f"{title} {number(len(names))} ({shown}{' …' if len(names) > SHOWN_FILES else ''})")
-
-
-def _waiting_key(project: Project) -> str:
-    return f"second_waiting_{project.id}"
 
 
 def _rejected_key(project: Project) -> str:

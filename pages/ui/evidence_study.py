@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import streamlit as st
 
 from pages.ui import cached, guards, job_state, registry, session
 from pages.ui.text import _, _n, date, job_error, model, note, number, safe, translator
-from prolip_core import guide, storage
+from prolip_core import guide, spec, storage
 from prolip_core.storage import studies
 from prolip_core.storage.records import Job, Project, StudyRecord, StudySummary
+from prolip_core.studies.names import TRAINS_AS_CHOSEN
 from prolip_core.types import Note
 
 POLL_S = 1.0
@@ -77,9 +78,17 @@ def why_not(project: Project, ask: Ask) -> Note | None:
 
 
 def is_up_to_date(project: Project, ask: Ask) -> bool:
-    """Whether there is a study of the photos and the model as they are now."""
+    """Whether there is a study of the photos and the model as they are now that did at least what is asked for."""
     found = studies.latest(cached.database(), project.id, ask.kind, ask.run_id)
-    return found is not None and not _is_stale(project, found)
+    return found is not None and not _is_stale(project, found) and _suffices(found.settings, ask.settings)
+
+
+def _suffices(made: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
+    """More rounds or more methods than asked for are enough; anything but a number has to be the same."""
+    return all(
+        key in made and (made[key] >= value if isinstance(value, int | float) else made[key] == value)
+        for key, value in asked.items()
+    )
 
 
 def measured_on(result: Mapping[str, Any]) -> str:
@@ -105,8 +114,16 @@ def _is_stale(project: Project, found: StudySummary) -> bool:
         return False  # it is about the run, which stays as it is
     if guide.is_stale(found, cached.fingerprint(project)):
         return True
-    result = cached.study(found.id).result
-    return bool(result.get("backbone") != project.spec["backbone"]["name"])
+    result, chosen = cached.study(found.id).result, spec.from_dict(project.spec)
+    now: dict[str, object] = {
+        "backbone": chosen.backbone.name,
+        "checkpoint": None if chosen.backbone.checkpoint is None else str(chosen.backbone.checkpoint),
+        "views": chosen.n_views,
+        "seed": chosen.seed,
+    }
+    if found.kind in TRAINS_AS_CHOSEN:
+        now["fit"] = asdict(chosen.fit)
+    return any(result.get(key) != value for key, value in now.items())
 
 
 def _button(project: Project, ask: Ask, label: str) -> None:
@@ -153,8 +170,8 @@ def _belongs_to(project: Project, record: StudyRecord) -> None:
     if _is_stale(project, record.summary):
         st.warning(
             _(
-                "Classes, sentences, photos or the model were changed since this was computed. The numbers below belong to the "
-                "state as it was then. Compute again to bring them up to date."
+                "Classes, sentences, photos or choices of the training were changed since this was computed. The numbers below "
+                "belong to the state as it was then. Compute again to bring them up to date."
             )
         )
     if result.get("draws", 0) < result.get("planned_draws", 0):

@@ -18,12 +18,13 @@ CHOSEN = "run"
 
 
 def asks(project: Project) -> tuple[Ask, ...]:
-    """The projector that was tried before, as long as it is there."""
-    found = storage.studies.latest(cached.database(), project.id, TRANSFER)
-    titles = _titles(project)
-    if found is None or found.settings.get(CHOSEN) not in titles:
+    """The training that was tried before, as long as it is there and its model is the project's."""
+    db = cached.database()
+    found = storage.studies.latest(db, project.id, TRANSFER)
+    run = None if found is None else storage.runs.summary(db, str(found.settings.get(CHOSEN)))
+    if found is None or run is None or run.backbone != project.spec["backbone"]["name"]:
         return ()
-    return (_ask(found.settings[CHOSEN], titles),)
+    return (Ask(TRANSFER, found.settings),)
 
 
 def show(project: Project) -> None:

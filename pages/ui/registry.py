@@ -31,6 +31,7 @@ PAGES: tuple[PageSpec, ...] = (
     PageSpec("train", "pages/train.py", "train"),
     PageSpec("compare", "pages/compare.py", "compare"),
     PageSpec("evidence", "pages/evidence.py", "evidence"),
+    PageSpec("try_it", "pages/try_it.py", "try_it"),
     PageSpec("report", "pages/report.py", "report"),
 )
 
@@ -49,6 +50,7 @@ def titles() -> Mapping[Step, str]:
         "train": _("Fine-tune"),
         "compare": _("Compare"),
         "evidence": _("Evidence"),
+        "try_it": _("Try it"),
         "report": _("Report"),
     }
 

@@ -10,13 +10,16 @@ from datetime import datetime, timedelta
 from prolip_core import business, wording
 from prolip_core.business import Effect, Inputs, Span, Tally
 from prolip_core.i18n import Translator
+from prolip_core.reports import advice
 from prolip_core.reports.content import Card, Cards, Page, RangeRow, Ranges, Split, Table, Text, Tone
 from prolip_core.reports.source import Source
 
 DROPS = (0.05, 0.1, 0.2)
 """Falls of the accuracy that the check of every month is planned for."""
 
-MONTH_DAYS = 30
+DECIDE_DAYS, IMPROVE_DAYS = 60, 30
+"""From the day of the report until the decision, and how much later where it has to become better first."""
+
 SHOWN_DIGITS = 3
 
 
@@ -263,14 +266,19 @@ def _of(say: Translator, part: int, whole: int) -> str:
 def production_page(say: Translator, source: Source) -> Page:
     """Steps with roles and dates, and how many photos a month it takes to notice that it gets worse."""
     _ = say.text
-    steps = (
+    steps: tuple[tuple[str, str, str, int], ...] = (
         (_("Measure on photos of another day"), _("quality engineer"), _("the share of right answers, again"), 14),
         (_("Run beside today's way of working"), _("line manager"), _("every disagreement, week by week"), 45),
-        (_("Decide: use, improve, or stop"), _("plant manager"), _("this report and the trial"), 60),
+        (_("Decide: use, improve, or stop"), _("plant manager"), _("this report and the trial"), DECIDE_DAYS),
         (_("Use it; unsure cases go to a person"), _("line manager"), _("photos for the monthly check"), 75),
         (_("First review"), _("quality engineer"), _("the check below; new products and suppliers"), 165),
     )
-    rows = tuple((say.day(_later(source.moment, days)), what, who, check) for what, who, check, days in steps)
+    later = 0
+    if advice.outcome(source) != "enough":
+        later = IMPROVE_DAYS
+        first = (_("Improve it"), _("quality engineer"), _("the next step of this report"), 0)
+        steps = (first, *steps)
+    rows = tuple((say.day(_later(source.moment, later + days)), what, who, check) for what, who, check, days in steps)
     way = Table(
         (_("By"), _("Step"), _("Who"), _("What is checked")),
         rows,
@@ -280,7 +288,7 @@ def production_page(say: Translator, source: Source) -> Page:
     return Page(
         "production",
         _("From pilot to daily use"),
-        _("Decide by {date}, then check every month", date=say.day(_later(source.moment, 60))),
+        _("Decide by {date}, then check every month", date=say.day(_later(source.moment, later + DECIDE_DAYS))),
         (Split(way, drift_table(say, source), 0.62), Text(drift_note(say, source), "small")),
     )
 

@@ -73,6 +73,16 @@ def list_(db: Database, project_id: str) -> tuple[RunSummary, ...]:
     return tuple(summary_of(row) for row in rows)
 
 
+def summary(db: Database, run_id: str) -> RunSummary | None:
+    """The headline of a run; None if the run or its project is gone."""
+    with db.read() as session:
+        row = session.get(RunTable, run_id)
+        project = None if row is None else session.get(ProjectTable, row.project_id)
+        if row is None or row.deleted_at is not None or project is None or project.deleted_at is not None:
+            return None
+        return summary_of(row)
+
+
 def load(db: Database, run_id: str) -> RunRecord:
     """The whole run. Raises RunError if it is gone."""
     with db.read() as session:

@@ -19,6 +19,9 @@ from prolip_core.storage.schema import JobTable, RunTable, StudyTable
 KEEPS = "keeps"
 """In the settings of a study: ids of photos of its own, which stay in the store as long as it is there or under way."""
 
+NEEDS = "needs"
+"""In the settings of a study: the same as long as it is under way, and no longer."""
+
 KEPT = 5
 """So many finished studies of one kind (and one run) are kept; the oldest goes first."""
 

@@ -35,6 +35,8 @@ def own_keys(study: CertaintyStudy) -> dict[str, Any]:
         },
         "suggested": {**_outcome(study.suggested), "threshold": suggestion.threshold},
         "thresholds": [_outcome(one) for one in study.outcomes],
+        "support_suggested": {**_outcome(chosen.suggested), "threshold": suggestion.threshold},
+        "support_thresholds": [_outcome(one) for one in chosen.outcomes],
         "risk_coverage": {
             "coverage": list(curve.coverage),
             "risk": list(curve.risk),

@@ -25,7 +25,7 @@ from prolip_core.sure_rule import LIMIT
 from prolip_core.types import ImageRecord, ImageSource, Progress, Projector, RejectedFile
 
 COVERAGE = 0.95
-THRESHOLDS = tuple(number / 100 for number in range(100))
+THRESHOLDS = tuple(number / 100 for number in range(101))
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,14 @@ class Foreign:
 
 @dataclass(frozen=True)
 class Chosen:
-    """What was chosen, and the out-of-fold answers that it was chosen on. score_limit: of the sets by one projector."""
+    """What was chosen, and the out-of-fold answers that it was chosen on. score_limit: of the sets by one projector.
+    outcomes, suggested: what thresholds do to these answers, each photo counted by itself."""
 
     support_accuracy: Share
     temperature: float
     suggestion: Suggestion
+    outcomes: tuple[Outcome, ...]
+    suggested: Outcome
     true_scores_N: np.ndarray
     fold_N: np.ndarray
     score_limit: float
@@ -113,10 +116,12 @@ class CertaintyStudy:
 
 @dataclass(frozen=True)
 class OutOfFold:
-    """Answers about the photos to learn from by trainings that did not see them, and the projector of every fold."""
+    """Answers about the photos to learn from by trainings that did not see them, and the projector of every fold. groups_N: the
+    same number for near-duplicates."""
 
     logits_NC: np.ndarray
     labels_N: np.ndarray
+    groups_N: tuple[int, ...]
     fold_N: np.ndarray
     projectors: tuple[Projector, ...]
 
@@ -239,7 +244,7 @@ def out_of_fold(
         projectors.append(measuring.fit(material, support.subset(torch.from_numpy(fit)), reports[number]))
         logits_NC[held] = _logits(material, support.pre_VNP[0, torch.from_numpy(held)], projectors[-1])
         fold_N[held] = number
-    return OutOfFold(logits_NC, labels_N, fold_N, tuple(projectors))
+    return OutOfFold(logits_NC, labels_N, tuple(support.groups_N), fold_N, tuple(projectors))
 
 
 def choose(held_out: OutOfFold, limit: float, coverage: float) -> Chosen:
@@ -252,10 +257,13 @@ def choose(held_out: OutOfFold, limit: float, coverage: float) -> Chosen:
     temperature = certainty.temperature(logits_NC, labels_N)
     confidence_N, right_N = certainty.answers(certainty.probabilities(logits_NC, temperature), labels_N)
     true_scores_N = conformal.scores(certainty.probabilities(logits_NC))[np.arange(len(labels_N)), labels_N]
+    suggestion = certainty.suggest(confidence_N, right_N, limit, held_out.groups_N)
     return Chosen(
         support_accuracy=Share(int(right_N.sum()), len(right_N)),
         temperature=temperature,
-        suggestion=certainty.suggest(confidence_N, right_N, limit),
+        suggestion=suggestion,
+        outcomes=tuple(certainty.outcome(confidence_N, right_N, one) for one in THRESHOLDS),
+        suggested=certainty.outcome(confidence_N, right_N, _threshold(suggestion)),
         true_scores_N=true_scores_N,
         fold_N=held_out.fold_N,
         score_limit=conformal.quantile(true_scores_N, coverage),
@@ -292,7 +300,7 @@ def measure(
         before=_calibration(logits_MC, labels_M, 1.0),
         after=_calibration(logits_MC, labels_M, chosen.temperature),
         outcomes=tuple(certainty.outcome(confidence_M, right_M, one) for one in THRESHOLDS),
-        suggested=certainty.outcome(confidence_M, right_M, _threshold(chosen)),
+        suggested=certainty.outcome(confidence_M, right_M, _threshold(chosen.suggestion)),
         risk_coverage=certainty.risk_coverage(confidence_M, right_M),
         cross_sets=sets(crossed_MC, labels_M),
         sets=sets(single_MC, labels_M),
@@ -316,9 +324,9 @@ def sets(sets_MC: np.ndarray, labels_M: np.ndarray) -> Sets:
     )
 
 
-def _threshold(chosen: Chosen) -> float:
+def _threshold(suggestion: Suggestion) -> float:
     """2 is more than any confidence: everything goes to a person."""
-    return 2.0 if chosen.suggestion.threshold is None else chosen.suggestion.threshold
+    return 2.0 if suggestion.threshold is None else suggestion.threshold
 
 
 def _calibration(logits_MC: np.ndarray, labels_M: np.ndarray, temperature: float) -> Calibration:
@@ -333,7 +341,7 @@ def _elsewhere(
     confidence_F, confidence_M = (
         certainty.probabilities(logits, chosen.temperature).max(axis=1) for logits in (logits_FC, logits_MC)
     )
-    away_F, away_M = (confidence < _threshold(chosen) for confidence in (confidence_F, confidence_M))
+    away_F, away_M = (confidence < _threshold(chosen.suggestion) for confidence in (confidence_F, confidence_M))
     return Elsewhere(
         count=len(logits_FC),
         turned_away=Share(int(away_F.sum()), len(away_F)),

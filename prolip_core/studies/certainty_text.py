@@ -1,4 +1,4 @@
-"""A study of certainty in plain words: what happens to 1,000 parts, then the measure behind it in brackets."""
+"""A study of certainty in plain words: what happens to 1,000 photos, then the measure behind it in brackets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Row = tuple[str, ...]
 Block = str | tuple[Row, list[Row]]
 """A line, or the head and the rows of a table."""
 
-PARTS = 1000
+PHOTOS = 1000
 SHOWN = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 """Thresholds in the table; result.json has a hundred."""
 
@@ -54,18 +54,19 @@ def _person(result: Result) -> list[Block]:
         )
     else:
         lines.append(
-            f"Suggested: let it answer alone from a confidence of {suggestion['threshold']:.1%} on. Of 1,000 parts "
-            f"{_parts(suggested, 'answered', result)} are then answered alone, {_parts(suggested, 'wrong', result)} of them "
-            f"wrongly, and {_parts(suggested, 'to_person', result)} go to a person. Among the answers given "
-            f"{_share(suggested['error'])} are wrong ({_range(suggested['error_interval'])})."
+            f"Suggested: let it answer alone from a confidence of {suggestion['threshold']:.1%} on. Of 1,000 photos in the "
+            f"mixture of the test photos {_parts(suggested, 'answered', result)} are then answered alone, "
+            f"{_parts(suggested, 'wrong', result)} of them wrongly, and {_parts(suggested, 'to_person', result)} go to a person. "
+            f"Among the answers given {_share(suggested['error'])} are wrong ({_range(suggested['error_interval'])})."
         )
         found = (
-            f"{suggestion['support_wrong']} of {suggestion['support_answered']} answers about the photos to learn from"
+            f"{suggestion['support_wrong']} of {suggestion['support_answered']} answers about held-out photos to learn from "
+            "(near-duplicates counted once)"
         )
         if suggestion["assured"]:
             lines.append(
-                f"It was chosen so that at most {limit} of the answers are wrong: {found} were, which makes "
-                f"{suggestion['upper_bound']:.1%} at the most (upper bound, 95 %)."
+                f"It was chosen so that at most {limit} of the answers are wrong: {found} were, which means "
+                f"at most {suggestion['upper_bound']:.1%} with 95 % confidence (Clopper and Pearson)."
             )
         else:
             lines.append(
@@ -75,24 +76,41 @@ def _person(result: Result) -> list[Block]:
             )
     if suggested["answered"] and suggested["error_interval"][0] > result["limit"]:
         lines.append(f"On the test photos that is more than the {limit} wanted, beyond what chance explains.")
-    head: Row = ("answers alone from", "of 1,000 parts: alone", "of them wrong", "to a person", "wrong among answers")
-    rows = [_threshold(one, result) for one in result["thresholds"] if one["threshold"] in SHOWN]
+    head: Row = (
+        "answers alone from",
+        "of 1,000 photos: alone",
+        "of them wrong",
+        "to a person",
+        "wrong among answers",
+        "held-out training photos",
+    )
+    pairs = zip(result["thresholds"], result["support_thresholds"], strict=True)
+    rows = [_threshold(one, held_out, result) for one, held_out in pairs if one["threshold"] in SHOWN]
     return [
         *lines,
         (head, rows),
+        "Only the training photos suggest a threshold. One that is chosen by this table needs new photos to be confirmed.",
         f"Averaged over all thresholds, {curve['area']:.1%} of the answers are wrong (AURC); {curve['best']:.1%} would be the "
         f"least with as many mistakes in all, {curve['chance']:.1%} what a confidence without meaning gives.",
     ]
 
 
-def _threshold(one: Mapping[str, Any], result: Result) -> Row:
+def _threshold(one: Result, held_out: Result, result: Result) -> Row:
     return (
         f"{one['threshold']:.0%}",
         _parts(one, "answered", result),
         _parts(one, "wrong", result),
         _parts(one, "to_person", result),
-        "–" if one["error"] is None else f"{one['error']:.1%} ({_range(one['error_interval'])})",
+        _error(one),
+        _error(held_out),
     )
+
+
+def _error(one: Result) -> str:
+    """The wrong ones among the answers given."""
+    if one["error"] is None:
+        return "–"
+    return f"{one['wrong']} of {one['answered']}, {one['error']:.1%} ({_range(one['error_interval'])})"
 
 
 def _sets(result: Result) -> list[Block]:
@@ -105,13 +123,13 @@ def _sets(result: Result) -> list[Block]:
         "",
         "ONE OF THESE FEW",
         f"Asked for the few classes that hold the right one {result['coverage']:.0%} of the time, it names "
-        f"{cross['mean_size']:.1f} on average. For {_of_1000(cross['covered'], total)} of 1,000 parts the right one is among "
+        f"{cross['mean_size']:.1f} on average. For {_of_1000(cross['covered'], total)} of 1,000 photos the right one is among "
         f"them ({_thousands(cross['coverage_interval'])}); {_of_1000(cross['alone'], total)} get one class alone, "
         f"{_of_1000(cross['alone_right'], total)} of them the right one (conformal sets, cross-validation+).",
         *_too_few(result),
-        f"Of 1,000 parts by number of classes named: {named}.",
-        f"Promised in any case: {sets['guaranteed_coverage']:.1%}, if new photos come from the same source in the same mixture "
-        "(exchangeable); for all classes together, not for each.",
+        f"Of 1,000 photos by number of classes named: {named}.",
+        f"Promised, approximately: {sets['guaranteed_coverage']:.1%}, if new photos come from the same source in the same "
+        "mixture (exchangeable); for all classes together, not for each.",
         f"By the trained projector alone, naming every class with at least {limit} (as trained): "
         f"{_of_1000(single['covered'], total)} of 1,000 hold the right one, {single['mean_size']:.1f} classes on average; "
         "nothing is promised.",
@@ -156,11 +174,11 @@ def _parts(one: Mapping[str, Any], key: str, result: Result) -> str:
 
 
 def _of_1000(count: int, total: int) -> int:
-    return round(PARTS * count / total)
+    return round(PHOTOS * count / total)
 
 
 def _thousands(interval: Sequence[float]) -> str:
-    return f"{PARTS * interval[0]:.0f} to {PARTS * interval[1]:.0f}"
+    return f"{PHOTOS * interval[0]:.0f} to {PHOTOS * interval[1]:.0f}"
 
 
 def _classes(size: int) -> str:

@@ -15,7 +15,7 @@ ZERO_SHOT, PROLIP, FOREIGN = "zero_shot", "prolip", "foreign"
 NAMES: Mapping[str, Note] = {
     ZERO_SHOT: Note("Zero-shot"),
     PROLIP: Note("ProLIP"),
-    FOREIGN: Note("Projector from elsewhere"),
+    FOREIGN: Note("The other project's training"),
 }
 
 TITLES: Mapping[str, Note] = {

@@ -10,6 +10,7 @@ from prolip_core.certainty import Share
 from prolip_core.differences import Paired
 from prolip_core.distortions import KINDS
 from prolip_core.studies import second_test, stress, test_time, transfer
+from prolip_core.studies.condition_words import ZERO_SHOT
 from prolip_core.studies.second_test import SecondTestStudy
 from prolip_core.studies.stress import Curve, StressStudy
 from prolip_core.studies.test_time import TestTimeStudy
@@ -62,7 +63,9 @@ def _stress_curve(curve: Curve) -> dict[str, Any]:
 
 def _second_test(study: SecondTestStudy) -> dict[str, Any]:
     second = study.second
+    both = study.methods[0]
     return {
+        "measured_count": both.first.total + both.second.total,
         "second_count": len(second.images),
         "second_taught_files": list(second.taught),
         "second_measured_files": list(second.measured),
@@ -75,7 +78,9 @@ def _second_test(study: SecondTestStudy) -> dict[str, Any]:
                 "first": _share(one.first),
                 "second": _share(one.second),
                 "first_balanced": one.first_balanced,
+                "first_balanced_interval": list(one.first_interval),
                 "second_balanced": one.second_balanced,
+                "second_balanced_interval": list(one.second_interval),
                 "difference": one.difference,
                 "difference_interval": list(one.interval),
             }
@@ -92,6 +97,7 @@ def _second_test(study: SecondTestStudy) -> dict[str, Any]:
 
 def _transfer(study: TransferStudy) -> dict[str, Any]:
     return {
+        "measured_count": study.accuracies[ZERO_SHOT].total,
         "foreign_classes": list(study.foreign.class_names),
         "foreign_taught_files": list(study.dropped),
         "answers": [{"method": method, **_share(share)} for method, share in study.accuracies.items()],

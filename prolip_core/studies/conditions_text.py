@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from prolip_core.studies.certainty_text import Block, Result, Row
-from prolip_core.studies.condition_words import NAMES, TITLES, amount_text
+from prolip_core.studies.condition_words import NAMES, SECOND_TEST, TITLES, amount_text
 
 Shown = Mapping[str, Any]
 
@@ -14,11 +14,12 @@ Shown = Mapping[str, Any]
 def facts(result: Result) -> list[str]:
     """What was measured on what."""
     taught = sum(result["images_per_class"].values())
-    measured = result.get("measured_count", result["query_count"])
-    drawn = f", drawn from {result['query_count']}" if measured < result["query_count"] else ""
+    measured = result["measured_count"]
+    of_all = f" of {result['query_count']}" if measured < result["query_count"] else ""
+    both = " of both sets" if result["study"] == SECOND_TEST else of_all
     return [
         f"{len(result['class_names'])} classes, {taught} photos to learn from.",
-        f"Measured on {measured} test photos{drawn}, which nothing was learnt or chosen from.",
+        f"Measured on {measured} test photos{both}, which nothing was learnt or chosen from.",
     ]
 
 
@@ -51,8 +52,9 @@ def _stress(result: Result) -> list[Block]:
     return [
         (("photos", "method", "clean", *severities, "breaks at"), rows),
         (("severity", *severities), amounts),
-        f"It breaks at the first severity at which the loss against the same photos undistorted is surely more than "
-        f"{100 * result['limit']:g} points (the 95 % interval of the paired difference lies below it).",
+        f"It breaks at the first severity at which the loss against the same photos undistorted is likely more than "
+        f"{100 * result['limit']:g} points (the 95 % interval of the paired difference lies below it). Each severity is a "
+        "question of its own: of the eighty comparisons a few may be luck.",
         *([f"Stopped before: {', '.join(str(TITLES[kind]) for kind in missing)}."] if missing else []),
     ]
 
@@ -63,7 +65,8 @@ def _second_test(result: Result) -> list[Block]:
             _name(one["method"]),
             _counted(one["first"]),
             _counted(one["second"]),
-            f"{one['first_balanced']:.1%}, {one['second_balanced']:.1%}",
+            f"{one['first_balanced']:.1%} ({_range(one['first_balanced_interval'])}), "
+            f"{one['second_balanced']:.1%} ({_range(one['second_balanced_interval'])})",
             _difference(one),
         )
         for one in result["both_sets"]
@@ -93,7 +96,7 @@ def _transfer(result: Result) -> list[Block]:
     ]
     dropped = len(result["foreign_taught_files"])
     return [
-        f"The projector from elsewhere was trained on: {', '.join(result['foreign_classes'])}.",
+        f"The other project was trained on: {', '.join(result['foreign_classes'])}.",
         *([f"{dropped} test photos were left out: it has learnt from them."] if dropped else []),
         (("", "right"), answers),
         (("on the same photos", "difference in points (95 %)", "photos"), pairs),

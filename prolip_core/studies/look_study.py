@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -37,10 +38,11 @@ METHODS = ("zero_shot", "prolip")
 
 @dataclass(frozen=True)
 class Reader:
-    """What is needed to look at a photo again: the model of the material, and where its bytes are."""
+    """What is needed to look at a photo again: the model of the material, where its bytes are, and where features are kept."""
 
     backbone: Backbone
     source: ImageSource
+    cache_folder: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -88,13 +90,18 @@ class Look:
 
 @dataclass(frozen=True)
 class Deletion:
-    """The deletion test over all photos. gain_interval: Student's 95 % interval of the mean over photos, None with one."""
+    """The deletion test over all photos.
+
+    changed_by_chance: of RANDOM_ORDERS tries on every photo. The intervals are Student's 95 % intervals of the mean over photos,
+    since tries on one photo are alike; None with one photo.
+    """
 
     count: int
     gain: float
     gain_interval: tuple[float, float] | None
     changed: Share
-    changed_by_chance: Share
+    changed_by_chance: int
+    chance_interval: tuple[float, float] | None
 
 
 @dataclass(frozen=True)
@@ -202,7 +209,11 @@ def look_at(material: Material, reader: Reader, projectors: dict[str, Projector]
     pixels_3HW, box = occlusion.read(reader.backbone, reader.source, image.image_id)
     seen_GG = occlusion.visible(box).numpy()
     windows_MGG = occlusion.windows()
-    pre_MP = occlusion.encode(reader.backbone, pixels_3HW, occlusion.blurred(pixels_3HW), windows_MGG)
+
+    def under_windows() -> torch.Tensor:
+        return occlusion.encode(reader.backbone, pixels_3HW, occlusion.blurred(pixels_3HW), windows_MGG)
+
+    pre_MP = occlusion.remembered(reader.backbone, reader.cache_folder, image.image_id, "windows", under_windows)
     maps = {}
     for method, projector in projectors.items():
         whole_1C = measuring.logits(material, material.query_MP[row : row + 1], projector)
@@ -234,12 +245,14 @@ def look_at(material: Material, reader: Reader, projectors: dict[str, Projector]
 def deletion(curves: Sequence[Curve]) -> Deletion:
     """The curves of several photos, at least one, together."""
     gains = [curve.gain for curve in curves]
+    by_chance = metrics.mean_interval([curve.changed_by_chance / RANDOM_ORDERS for curve in curves])
     return Deletion(
         count=len(curves),
         gain=float(np.mean(gains)),
         gain_interval=metrics.mean_interval(gains),
         changed=Share(sum(curve.changed for curve in curves), len(curves)),
-        changed_by_chance=Share(sum(curve.changed_by_chance for curve in curves), RANDOM_ORDERS * len(curves)),
+        changed_by_chance=sum(curve.changed_by_chance for curve in curves),
+        chance_interval=None if by_chance is None else (max(0.0, by_chance[0]), min(1.0, by_chance[1])),
     )
 
 
@@ -261,9 +274,14 @@ def _curve(whole_1C: torch.Tensor, logits_MC: torch.Tensor, answer: int, own: in
 
 def _sides(material: Material, reader: Reader, projector: Projector, row: int) -> tuple[int, int]:
     """The answers of one photo with its middle covered, and with its rim covered."""
-    pixels_3HW, box = occlusion.read(reader.backbone, reader.source, material.split.query[row].image_id)
-    covers_2GG = occlusion.middle_and_rim(box)
-    pre_2P = occlusion.encode(reader.backbone, pixels_3HW, occlusion.blurred(pixels_3HW), covers_2GG)
+    image_id = material.split.query[row].image_id
+
+    def half_covered() -> torch.Tensor:
+        pixels_3HW, box = occlusion.read(reader.backbone, reader.source, image_id)
+        covers_2GG = occlusion.middle_and_rim(box)
+        return occlusion.encode(reader.backbone, pixels_3HW, occlusion.blurred(pixels_3HW), covers_2GG)
+
+    pre_2P = occlusion.remembered(reader.backbone, reader.cache_folder, image_id, "middle_and_rim", half_covered)
     middle_covered, rim_covered = measuring.logits(material, pre_2P, projector).argmax(dim=1).tolist()
     return middle_covered, rim_covered
 

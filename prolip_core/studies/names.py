@@ -19,12 +19,19 @@ ADDED_CLASS = "added_class"
 LOOK_PHOTO = "look_photo"
 """A study of where it looks on test photos that a person chose: only in the app, beside that of all classes."""
 
+SECOND_PHOTOS = "second_photos"
+"""Photos of a second test set as they were dropped, in the settings of a row without numbers: they last until they are removed,
+whatever becomes of the study of them."""
+
 SLOW_METHODS: Mapping[str, str] = {
     "prolip_tip_adapter_f": "ProLIP + Tip-Adapter-F",
     "prolip_task_res": "ProLIP + TaskRes",
     "coop": "CoOp",
 }
 """Key and title of the methods that take longer than all others together: the app runs them only where they are asked for."""
+
+TRAINS_AS_CHOSEN = (CERTAINTY, LOOK, LOOK_PHOTO, *CONDITIONS)
+"""Trained with the settings that the project has; the others train with settings of their own."""
 
 QUICK: Mapping[str, Mapping[str, Any]] = {
     CURVE: {},

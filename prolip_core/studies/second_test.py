@@ -41,15 +41,17 @@ class SecondSet:
 class Both:
     """One method on the photos of both sets, of the classes that both have.
 
-    The balanced accuracies are mean recalls: every class counts the same, whatever the mixture of photos. `difference` and its
-    interval are of these, second minus first.
+    The balanced accuracies are mean recalls: every class counts the same, whatever the mixture of photos; `first_interval` and
+    `second_interval` are theirs. `difference` and `interval` are of these, second minus first.
     """
 
     method: str
     first: Share
     second: Share
     first_balanced: float
+    first_interval: Interval
     second_balanced: float
+    second_interval: Interval
     difference: float
     interval: Interval
 
@@ -201,9 +203,7 @@ def _gain_note(gain: Paired) -> Note:
     low, high = gain.interval
     values = {"low": f"{100 * low:+.0f}", "high": f"{100 * high:+.0f}"}
     if low > 0:
-        return Note(
-            "What fine-tuning gains holds on the second set: {low} to {high} points over zero-shot there.", values
-        )
+        return Note("Fine-tuning helps on the second set: {low} to {high} points over zero-shot there.", values)
     if high < 0:
         return Note("Fine-tuning harms on the second set: {low} to {high} points against zero-shot there.", values)
     return Note(
@@ -217,8 +217,8 @@ ByClass = Sequence[Sequence[bool]]
 
 def _both(method: str, first: ByClass, second: ByClass) -> Both:
     shares = [[(sum(of_class), len(of_class)) for of_class in one] for one in (first, second)]
-    before, after = (differences.mean_of(one)[0] for one in shares)
-    return Both(method, _share(first), _share(second), before, after, *differences.mean_difference(*shares))
+    before, after = (differences.mean_of(one) for one in shares)
+    return Both(method, _share(first), _share(second), *before, *after, *differences.mean_difference(*shares))
 
 
 def _gain(both: Mapping[str, tuple[ByClass, ByClass]], which: int) -> Paired:

@@ -1,7 +1,7 @@
 """What happens when the photos get worse? The project's test photos under every distortion, answered by zero-shot and ProLIP.
 
 ProLIP is trained once, on the clean photos to learn from. Every distorted photo is compared with itself undistorted, so a curve
-breaks where the paired loss is surely more than a stated amount (`Curve.breaks_at`), not where it looks low.
+breaks where the paired loss is likely more than a stated amount (`Curve.breaks_at`), not where it looks low.
 """
 
 from __future__ import annotations
@@ -176,13 +176,13 @@ def _note(curve: Curve, clean: Share) -> Note:
     }
     if curve.breaks_at is None:
         return Note(
-            "{what}: {method} holds as far as can be told; no sure loss of more than {limit} points up to severity {severity} "
+            "{what}: {method} holds as far as can be told; no loss that is likely over {limit} points up to severity {severity} "
             "({amount}), where {right} of {count} are right instead of {clean}.",
             values,
         )
     return Note(
-        "{what}: {method} breaks at severity {severity} ({amount}), a sure loss of more than {limit} points: {right} of {count} "
-        "are right instead of {clean}.",
+        "{what}: {method} breaks at severity {severity} ({amount}), a loss of likely more than {limit} points: {right} of "
+        "{count} are right instead of {clean}.",
         values,
     )
 

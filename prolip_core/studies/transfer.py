@@ -101,10 +101,19 @@ def notes(study: TransferStudy) -> tuple[Note, ...]:
         said.append(Note("It was trained on classes of the same name: {names}.", {"names": ", ".join(shared)}))
     else:
         said.append(Note("It was trained on none of these classes."))
+    gone = len(study.foreign.taught_ids - {record.image_id for record in study.foreign.taught})
     if not study.foreign.taught:
         said.append(
             Note(
                 "Of the photos that it was trained on only identical copies could be told and left out, not near-duplicates."
+            )
+        )
+    elif gone:
+        said.append(
+            Note(
+                "{gone} of the {count} photos that it was trained on are not at hand any more: of these only identical copies "
+                "could be told and left out, not near-duplicates.",
+                {"gone": gone, "count": len(study.foreign.taught_ids)},
             )
         )
     return tuple(said)
@@ -113,11 +122,11 @@ def notes(study: TransferStudy) -> tuple[Note, ...]:
 def _against_zero_shot(pair: Paired) -> Note:
     values = _range(pair)
     if pair.interval[0] > 0:
-        return Note("The projector from elsewhere carries over: {low} to {high} points over zero-shot.", values)
+        return Note("What the other project has learnt carries over: {low} to {high} points over zero-shot.", values)
     if pair.interval[1] < 0:
-        return Note("The projector from elsewhere harms here: {low} to {high} points against zero-shot.", values)
+        return Note("What the other project has learnt harms here: {low} to {high} points against zero-shot.", values)
     return Note(
-        "Whether the projector from elsewhere helps or harms here cannot be told: {low} to {high} points against zero-shot.",
+        "Whether what the other project has learnt helps or harms here cannot be told: {low} to {high} points against zero-shot.",
         values,
     )
 

@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 
 from prolip_core import storage
 from prolip_core.storage import Database
+from prolip_core.studies.condition_words import TRANSFER
 from tests import fakes, image_factory
 from tests.e2e.conftest import PATIENCE_MS, Tab
 from tests.pages.conftest import add_photos, make_project
@@ -39,10 +40,10 @@ def picture(tab: Tab, name: str) -> None:
         ),
         (
             "ja-JP",
-            "2 つ目のテスト用写真",
+            "2つ目のテスト用写真",
             "丸印は崩れるところ",
             "次の種類の写真がありません：Gear",
-            "2 つ目のテスト用写真は 2 枚です。",
+            "2つ目のテスト用写真は 2 枚です。",
         ),
     ],
 )
@@ -67,8 +68,7 @@ def test_worse_photos_and_a_second_set(
     expect(tab.page.locator("[data-testid=stVegaLiteChart]")).to_have_count(8, timeout=PATIENCE_MS)
     picture(tab, f"stress-{locale[:2]}")
 
-    tab.page.get_by_role("radio", name=second).or_(tab.page.get_by_role("button", name=second)).first.click()
-    tab.settle()
+    _choose(tab, second)
     archive = tmp_path / "other.zip"
     with zipfile.ZipFile(archive, "w") as file:
         for folder, number in (("nut", 900), ("bolt", 901)):
@@ -78,3 +78,80 @@ def test_worse_photos_and_a_second_set(
     assert kept in " ".join(tab.words().split())
     picture(tab, f"second-{locale[:2]}")
     assert storage.photos.list_(db, project.id) == before
+
+
+@pytest.mark.parametrize(
+    ("locale", "transfer", "step", "tried", "none", "cost"),
+    [
+        (
+            "en-US",
+            "Another project's training",
+            "One step per photo",
+            "Tried: Animals en-US · ",
+            "It was trained on none of these classes.",
+            "Time per photo on this computer:",
+        ),
+        (
+            "ja-JP",
+            "別のプロジェクトの学習結果",
+            "写真ごとの 1 ステップ",
+            "試したもの：Animals ja-JP · ",
+            "ここにある種類は、どれも学習していません。",
+            "このコンピューターでの 1 枚あたりの時間：",
+        ),
+    ],
+)
+def test_the_training_of_another_project_and_one_step_per_photo(
+    db: Database,
+    new_tab: Callable[..., Tab],
+    locale: str,
+    transfer: str,
+    step: str,
+    tried: str,
+    none: str,
+    cost: str,
+) -> None:
+    other = make_project(db, f"Animals {locale}", ("Cat", "Dog"))
+    add_photos(db, other, 2)
+    add_photos(db, other, 1, "test")
+    project = make_project(db, f"Carried {locale}", NAMES)
+    add_photos(db, project, 3)
+    add_photos(db, project, 2, "test")
+    tab = new_tab(locale)
+    tab.open(f"/evidence?project={project.id}&view=conditions")
+    _choose(tab, transfer)
+    expect(tab.page.locator(".st-key-compute_transfer button")).to_be_disabled()
+    picture(tab, f"transfer-without-{locale[:2]}")
+
+    job = storage.jobs.enqueue(db, other.id, "train", {"spec": {**other.spec}})
+    while (found := storage.jobs.get(db, job.id)) is not None and found.is_live:
+        tab.page.wait_for_timeout(200)
+    tab.open(f"/evidence?project={project.id}&view=conditions")
+    _choose(tab, transfer)
+    tab.click("compute_transfer")
+    tab.see(tried)
+    tab.see(none)
+    for key in ("transfer_answers", "transfer_pairs"):
+        expect(tab.page.locator(f".st-key-{key} canvas").first).to_be_visible()
+    picture(tab, f"transfer-{locale[:2]}")
+    study = storage.studies.latest(db, project.id, TRANSFER)
+    assert study is not None
+    result = storage.studies.load(db, study.id).result
+    assert result["foreign_classes"] == ["Cat", "Dog"] and result["measured_count"] == 6
+    assert [one["method"] for one in result["answers"]] == ["zero_shot", "foreign", "prolip"]
+
+    _choose(tab, step)
+    tab.click("compute_test_time")
+    tab.see(cost)
+    picture(tab, f"step-{locale[:2]}")
+    tab.page.reload()
+    tab.settle()
+    _choose(tab, step)
+    tab.see(cost)
+    assert "ProLIP" in tab.words() and tab.page.get_by_test_id("stAlertContentError").count() == 0
+
+
+def _choose(tab: Tab, name: str) -> None:
+    """One of the four conditions."""
+    tab.page.get_by_role("radio", name=name).or_(tab.page.get_by_role("button", name=name)).first.click()
+    tab.settle()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,7 +16,9 @@ from prolip_core.storage import Database, studies
 from prolip_core.storage.records import Project
 from prolip_core.storage.studies import KEEPS
 from prolip_core.studies.condition_words import SECOND_TEST, STRESS, TEST_TIME, TRANSFER
+from prolip_core.studies.names import SECOND_PHOTOS
 from tests import image_factory
+from tests.conftest import REPOSITORY
 from tests.pages.conftest import OpenPage, add_photos, make_project, shown
 from tests.pages.test_compare import add_run
 from tests.pages.test_evidence import HEAD, NAMES, PAGE, keep, part, press
@@ -119,6 +122,7 @@ def test_an_early_stop_and_a_draw_of_photos_are_told(db: Database, project: Proj
 # -- a second set ----------------------------------------------------------------------------------------------------
 
 SECOND = {
+    "measured_count": 9,
     "second_count": 3,
     "second_taught_files": ["copy_1.jpg"],
     "second_measured_files": [],
@@ -131,7 +135,9 @@ SECOND = {
             "first": share(6, 6),
             "second": share(2, 3),
             "first_balanced": 1.0,
+            "first_balanced_interval": [0.72, 1.0],
             "second_balanced": 0.67,
+            "second_balanced_interval": [0.24, 0.94],
             "difference": -0.33,
             "difference_interval": [-0.7, 0.1],
         }
@@ -189,6 +195,26 @@ def test_a_class_that_is_chosen_takes_photos_without_a_folder_and_they_add_up(
     assert {one["class"] for one in job.payload["settings"]["photos"]} == {"Gear"}
 
 
+def test_what_was_dropped_outlasts_a_reload_where_it_cannot_be_computed_yet(db: Database, open_page: OpenPage) -> None:
+    bare = make_project(db, "Bare", NAMES)
+    add_photos(db, bare, 4)  # and none to test on
+    app = condition(open_page(PAGE, bare), "second")
+    box = next(one for one in app.selectbox if str(one.key).startswith("second_target"))
+    box.set_value("Gear").run()
+    drop(app, bare, ("a.jpg", jpeg(1)))
+    assert storage.jobs.live_studies(db, bare.id) == ()
+    other = AppTest.from_file(
+        str(REPOSITORY / "app.py"), default_timeout=30
+    )  # another tab: nothing of the first is known here
+    other.query_params["lang"], other.query_params["project"] = "en", bare.id
+    other.run().switch_page(PAGE).run()
+    text = shown(condition(other, "second"))
+    assert "The second set has **1** photo." in text and "there are none" in text
+    (row,) = studies.list_(db, bare.id)
+    storage.purge(db, datetime.now(UTC) + timedelta(hours=2))
+    assert row.settings[KEEPS][0] in ContentStore(config.photo_folder())
+
+
 @pytest.mark.parametrize(("language", "word"), [("en", "near-copies of them: 1"), ("ja", "除いたもの： 1")])
 def test_both_sets_side_by_side(db: Database, project: Project, open_page: OpenPage, language: str, word: str) -> None:
     keep(db, project, SECOND_TEST, SECOND)
@@ -196,6 +222,7 @@ def test_both_sets_side_by_side(db: Database, project: Project, open_page: OpenP
     text = shown(app).replace("\\", "")
     assert "It does worse." in text and word in text and "copy_1.jpg" in text
     assert text.count("-33.0") == 2 and text.count("67%") == 2
+    assert text.count("72%–100%" if language == "en" else "72%～100%") == 2 and "**9**" in text
     classes = app.dataframe[0].value
     assert list(classes.iloc[:, 0]) == list(NAMES)
     assert classes.iloc[0, 2] in ("no photo", "写真なし")
@@ -210,16 +237,18 @@ def test_a_set_of_a_finished_study_can_be_added_to_and_removed(
     fingerprint = storage.photos.fingerprint(db, project.id)
     result = {**HEAD, "study": SECOND_TEST, **SECOND}
     found = studies.add(db, project.id, None, SECOND_TEST, {"photos": [record]}, fingerprint, result)
+    studies.add(db, project.id, None, SECOND_PHOTOS, {"photos": [record]}, "", {})
     app = condition(open_page(PAGE, project), "second")
     assert "The second set has **1** photo." in shown(app)
     press(app, "second_remove")
-    assert studies.latest(db, project.id, SECOND_TEST) is None and found.kind == SECOND_TEST
+    assert studies.list_(db, project.id) == () and found.kind == SECOND_TEST
     assert "The second set has" not in shown(app)
 
 
 # -- another project's training ---------------------------------------------------------------------------------------
 
 CARRIED = {
+    "measured_count": 7,
     "foreign_classes": ["Cat", "Dog"],
     "foreign_taught_files": ["x.jpg"],
     "answers": [{"method": one, **share(4)} for one in ("zero_shot", "foreign", "prolip")],
@@ -235,7 +264,7 @@ def test_without_another_training_there_is_nothing_to_try(db: Database, project:
 
 
 @pytest.mark.parametrize(
-    ("language", "word"), [("en", "Projector from elsewhere"), ("ja", "ほかから持ってきた射影行列")]
+    ("language", "word"), [("en", "The other project's training"), ("ja", "別のプロジェクトの学習結果")]
 )
 def test_the_training_of_another_project_is_chosen_and_shown(
     db: Database, project: Project, open_page: OpenPage, language: str, word: str
@@ -252,6 +281,25 @@ def test_the_training_of_another_project_is_chosen_and_shown(
     (job,) = storage.jobs.live_studies(db, project.id)
     settings = job.payload["settings"]
     assert settings["run"] == run_id and settings["title"].startswith("Animals · ")
+
+
+def test_everything_at_once_tries_the_same_training_again_as_long_as_it_is_there(
+    db: Database, project: Project, open_page: OpenPage
+) -> None:
+    other = make_project(db, "Animals", ("Cat", "Dog"))
+    add_photos(db, other, 1, "test")
+    run_id = add_run(db, other, (0, 1), (0, 1))
+    settings = {"run": run_id, "title": "Animals · number 1"}
+    studies.add(db, project.id, None, TRANSFER, settings, "an older state", {**HEAD, "study": TRANSFER, **CARRIED})
+    app = press(open_page(PAGE, project), "compute_everything")
+    (job,) = [job for job in storage.jobs.live_studies(db, project.id) if job.payload["kind"] == TRANSFER]
+    assert job.payload["settings"] == settings
+    for one in storage.jobs.live_studies(db, project.id):
+        storage.jobs.request_stop(db, one.id)
+    storage.projects.delete(db, other.id)
+    assert storage.runs.summary(db, run_id) is None
+    press(app.run(), "compute_everything")
+    assert TRANSFER not in {job.payload["kind"] for job in storage.jobs.live_studies(db, project.id)}
 
 
 # -- one step per photo -----------------------------------------------------------------------------------------------
