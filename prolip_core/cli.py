@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from prolip_core import __version__, catalogue, cli_groups, cli_handover, condition_commands
+from prolip_core import __version__, catalogue, cli_groups, cli_handover, cli_report, condition_commands
 from prolip_core import types as records
 from prolip_core.cli_options import add_command as _command
 from prolip_core.cli_options import add_device as _add_device
@@ -89,6 +89,12 @@ def build_parser() -> argparse.ArgumentParser:
     _add_studies(commands)
 
     cli_handover.add(commands)
+
+    cli_report.add_options(
+        _command(
+            commands, "report", cli_report.report_command, "a finished run as slides, PDF or HTML, for those who decide"
+        )
+    )
 
     sample = _command(commands, "sample", sample_command, "write the built-in sample data set")
     sample.add_argument("folder", type=Path, metavar="FOLDER")

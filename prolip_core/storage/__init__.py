@@ -1,6 +1,18 @@
 """Projects, classes, photos, runs and jobs in a database; the only place of SQLAlchemy. `records` is what comes out."""
 
-from prolip_core.storage import classes, jobs, photos, projects, rollback, runs, studies, teaching, tried, undo
+from prolip_core.storage import (
+    classes,
+    jobs,
+    photos,
+    projects,
+    report_choices,
+    rollback,
+    runs,
+    studies,
+    teaching,
+    tried,
+    undo,
+)
 from prolip_core.storage.database import Database, open_database
 from prolip_core.storage.purge import purge
 
@@ -12,6 +24,7 @@ __all__ = [
     "photos",
     "projects",
     "purge",
+    "report_choices",
     "rollback",
     "runs",
     "studies",
