@@ -153,7 +153,7 @@ def _ended(job: Job) -> None:
         reason, remedy = job_error(job)
         st.error(_("The last computation failed.") + f" {reason}\n\n{remedy}")
     elif job.state == "stopped":
-        st.warning(_("The last computation was stopped before a round of it was whole; nothing of it was saved."))
+        st.warning(_("The last computation was stopped before anything of it could be kept."))
 
 
 def _belongs_to(project: Project, record: StudyRecord) -> None:
