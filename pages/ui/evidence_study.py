@@ -163,7 +163,7 @@ def _ended(job: Job) -> None:
     elif job.state == "stopped" and guide.is_hand_over(job):
         st.warning(_("Stopped; no hand-over file was made."))
     elif job.state == "stopped":
-        st.warning(_("The last computation was stopped before a round of it was whole; nothing of it was saved."))
+        st.warning(_("The last computation was stopped before anything of it could be kept."))
 
 
 def _belongs_to(project: Project, record: StudyRecord) -> None:
