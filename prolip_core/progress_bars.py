@@ -16,6 +16,7 @@ STAGE_TITLES = {
     "cross_validation": "Cross-validating",
     "sample": "Rendering the sample",
     "study": "Training and measuring",
+    "export": "Saving the project",
 }
 
 
@@ -49,6 +50,11 @@ class ProgressBars:
         if progress.left_s is not None and progress.done < progress.total:
             notes.append(f"{progress.left_s:.0f} s left")
         self._draw(progress.stage, progress.done, progress.total, ", ".join(notes))
+
+    def show_counted(self, progress: records.Progress) -> None:
+        """As `show`, for work that tells of itself also where nothing is counted, so that it can be stopped."""
+        if progress.total:
+            self.show(progress)
 
     def show_step(self, step: records.Step) -> None:
         note = f"loss {step.loss:.4f}, training photos right {step.support_accuracy:.0%}"

@@ -59,7 +59,10 @@ def purge(db: Database, now: datetime | None = None) -> Purged:
     removed = _remove_photos(db, last_row_at, moment)
     for run_id in runs:
         shutil.rmtree(config.run_folder() / run_id, ignore_errors=True)
+    for project_id in projects:
+        shutil.rmtree(config.export_folder() / project_id, ignore_errors=True)
     _sweep(db, moment)
+    _sweep_project_files(moment)
     db.empty_journal()
     return Purged(len(projects), removed, len(runs))
 
@@ -129,6 +132,23 @@ def _sweep(db: Database, moment: datetime) -> None:
         for folder in _folders(config.run_folder()):
             if folder.name not in runs and _age_s(folder, moment) > ORPHAN_AGE_S:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep_project_files(moment: datetime) -> None:
+    """Project files that nobody has fetched for a while, and what a process that died left of some."""
+    for folder in _folders(config.export_folder()):
+        _remove_old(folder, config.EXPORT_KEPT_S, moment)
+        if _age_s(folder, moment) > config.EXPORT_KEPT_S:
+            with contextlib.suppress(OSError):  # not empty
+                folder.rmdir()
+    _remove_old(config.import_folder(), ORPHAN_AGE_S, moment)
+
+
+def _remove_old(folder: Path, age_s: float, moment: datetime) -> None:
+    for file in folder.glob("*") if folder.is_dir() else ():
+        if _age_s(file, moment) > age_s:
+            with contextlib.suppress(OSError):  # held open by another program: the sweep comes again
+                file.unlink()
 
 
 def _folders(parent: Path) -> Iterator[Path]:
