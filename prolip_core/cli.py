@@ -158,7 +158,7 @@ def study_command(options: argparse.Namespace) -> None:
             backbone=backbone,
             needs_test=options.study not in names.NEEDS_NO_TEST,
         )
-        reader = look_study.Reader(backbone, photos.source)
+        reader = look_study.Reader(backbone, photos.source, cache)
         request = kinds.Request(getattr(options, "shots", None), draws, keys, photos=looked_at, reader=reader)
         study = kinds.run(options.study, prepared, request, bars.show)
         if isinstance(study, look_study.LookStudy):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -17,8 +18,11 @@ from prolip_core.types import Note
 MARKED = 0.2
 """The hottest fifth of a photo is marked."""
 
-MAINLY = 0.4
-"""So much of the heat in a quarter of the picture is "mainly there"; evenly spread, a quarter has 0.25."""
+MAINLY = 1.6
+"""A quarter of the photo with so many times the heat that an even spread would give it is "mainly there"."""
+
+LEAST_CELLS = 4
+"""A side of the photo with fewer cells is not cut in halves."""
 
 LEAST_NATS = 0.01
 """A map whose hottest cell has less shows nothing: nine such cells together take a chance of 50 % to 48 %."""
@@ -50,19 +54,29 @@ def area_under(shares: Sequence[float], values: Sequence[float]) -> float:
 
 
 def caption(heat_GG: np.ndarray, seen_GG: np.ndarray) -> Note:
-    """Where the evidence for the answer lies, in a sentence: the quarter of the picture that has most of the heat, if it has
-    MAINLY of it; nine overlapping quarters are asked."""
+    """Where the evidence for the answer lies, in a sentence: the quarter of the photo that has most of the heat, if it is MAINLY
+    there; nine overlapping quarters are asked, or three halves of a photo that is very long."""
     warm_GG = np.where(seen_GG, np.clip(heat_GG, 0, None), 0.0)
     if warm_GG.max() < LEAST_NATS:
         return Note("No single area of the photo mattered much for this answer.")
-    half = warm_GG.shape[0] // 2
-    starts = (0, half // 2, half)
-    shares = {
-        (row, column): warm_GG[top : top + half, left : left + half].sum() / warm_GG.sum()
-        for row, top in enumerate(starts)
-        for column, left in enumerate(starts)
+    densities = {
+        (row, column): warm_GG[down, across].sum() / seen_GG[down, across].sum()
+        for row, down in _parts(seen_GG.any(axis=1)).items()
+        for column, across in _parts(seen_GG.any(axis=0)).items()
     }
-    row, column = max(shares, key=lambda place: shares[place])
-    if shares[row, column] < MAINLY:
+    row, column = max(densities, key=lambda place: densities[place])
+    if densities[row, column] < MAINLY * warm_GG.sum() / seen_GG.sum():
         return Note("It looked at much of the photo: what spoke for this answer is spread over it.")
     return Note("It looked mainly at {place} of the photo.", {"place": Note(_PLACES[row][column])})
+
+
+def _parts(on_photo_G: Any) -> dict[int, slice]:
+    """Place → cells: the first half of the photo along one side (0), the middle one (1), the last one (2)."""
+    start, length = int(np.flatnonzero(on_photo_G)[0]), int(on_photo_G.sum())
+    if length < LEAST_CELLS:
+        return {1: slice(start, start + length)}
+    half = length // 2
+    return {
+        place: slice(start + offset, start + offset + half)
+        for place, offset in enumerate((0, (length - half) // 2, length - half))
+    }

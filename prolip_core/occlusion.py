@@ -9,14 +9,21 @@ A cover is a grid of booleans (G, G) over the square that the model sees; True i
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name the whole field uses
 from torchvision.transforms import functional as transforms
 
 from prolip_core import images
 from prolip_core.backbones import Backbone
-from prolip_core.features import DECODE_MARGIN
+from prolip_core.feature_cache import FeatureCache
+from prolip_core.features import DECODE_MARGIN, cache_settings
 from prolip_core.types import Box, ImageSource
+
+Covers = Literal["windows", "middle_and_rim"]
 
 GRID = 8
 WINDOW = 3
@@ -27,6 +34,9 @@ RIDGE = 1.0
 
 BLUR = 0.1
 """Standard deviation of the blur, as a share of the picture's side: shapes are gone, large patches of colour stay."""
+
+VERSION = 1
+"""Part of the cache's key: raise it when a cover or its filling changes."""
 
 RIM_GRID = 48
 RIM_MIDDLE = 34
@@ -108,6 +118,25 @@ def encode(
         backbone.encode_pre(covered(pixels_3HW, filling_3HW, part_BGG)) for part_BGG in torch.split(covers_MGG, BATCH)
     ]
     return torch.cat(chunks)
+
+
+def remembered(
+    backbone: Backbone, cache_folder: Path | None, image_id: str, covers: Covers, compute: Callable[[], torch.Tensor]
+) -> torch.Tensor:
+    """`compute()`, features (M, P) of a photo under these covers with the blurred filling; from the cache where they are there.
+
+    These covers depend on the photo alone, not on what was learnt. Raises StorageError.
+    """
+    if cache_folder is None:
+        return compute()
+    settings = {"occlusion": (VERSION, covers, GRID, WINDOW, BLUR, RIM_GRID, RIM_MIDDLE)}
+    cache = FeatureCache(cache_folder, {**cache_settings(backbone, seed=0), **settings})
+    count = {"windows": (GRID - WINDOW + 1) ** 2, "middle_and_rim": 2}[covers]
+    row = cache.get(image_id, 0, count * backbone.pre_width)
+    if row is None:
+        row = compute().flatten()
+        cache.put(image_id, 0, row)
+    return row.view(count, backbone.pre_width)
 
 
 def _inner(length: int, start: int) -> tuple[int, int]:

@@ -27,16 +27,18 @@ from prolip_core import (
     prompts,
     run_notes,
     splits,
+    sure_rule,
     weights,
 )
 from prolip_core.backbones import Backbone
 from prolip_core.dataset import PhotoSet
 from prolip_core.devices import Device
-from prolip_core.errors import Cancelled, ConfigError
+from prolip_core.errors import Cancelled, ConfigError, DatasetError
 from prolip_core.metrics import Evaluation
 from prolip_core.objective import OnStep, Support
 from prolip_core.run_notes import CrossValidation
 from prolip_core.spec import FitConfig, PilotSpec
+from prolip_core.sure_rule import SureRule
 from prolip_core.types import (
     ClassVectors,
     LabelledImage,
@@ -70,7 +72,10 @@ class Answers:
 
 @dataclass(frozen=True)
 class PilotRun:
-    """Everything that came out of a run. `seconds` has features, fit and total."""
+    """Everything that came out of a run. `seconds` has features, fit and total.
+
+    sure: None where a class has too few photos to hold some back, or where a person stopped its making.
+    """
 
     spec: PilotSpec
     photos: PhotoSet
@@ -82,6 +87,7 @@ class PilotRun:
     zero_shot: Evaluation
     prolip: Evaluation
     mcnemar_p: float
+    sure: SureRule | None
     seconds: dict[str, float]
     warnings: tuple[Note, ...]
 
@@ -115,8 +121,8 @@ def run(
     """The whole pilot. Raises the errors of its parts (ProLIPError), each with what to do about it.
 
     `on_step` returning True ends the training and keeps the best so far; what is measured then is what was kept. `on_progress`
-    returning True ends the run (Cancelled), except during a cross-validation of which a whole repeat is finished: that is
-    reported. backbone: spec.backbone, loaded already on the spec's device.
+    returning True ends the run (Cancelled) with two exceptions: a cross-validation of which a whole repeat is finished is
+    reported, and the rule of `sure_rule` is left out. backbone: spec.backbone, loaded already on the spec's device.
     """
     start = time.perf_counter()
     check_seed(spec.seed)
@@ -152,6 +158,7 @@ def run(
             task, plans, on_progress, stop_at=len(trained.history) if trained.stopped else None
         )
     )
+    sure = _sure_rule(task, trained, answers, on_progress)
     return PilotRun(
         spec=spec,
         photos=photos,
@@ -163,6 +170,7 @@ def run(
         zero_shot=metrics.evaluate(answers.zero_shot, class_names),
         prolip=metrics.evaluate(answers.prolip, class_names),
         mcnemar_p=metrics.mcnemar_p(answers.zero_shot, answers.prolip),
+        sure=sure,
         seconds={"features": features_s, "fit": trained.seconds, "total": time.perf_counter() - start},
         warnings=run_notes.of(photos, split, backbone.spec, answers.cross_validation),
     )
@@ -256,8 +264,38 @@ def plan_cross_validation(
     )
 
 
+def _sure_rule(
+    task: _Task, trained: TrainedProjector, answers: Answers, on_progress: OnProgress | None
+) -> SureRule | None:
+    """From held-out answers about the support: those of the cross-validation, else of one round more with the λ of the training.
+
+    To choose λ anew in every fold would cost more than the training itself, for a temperature that hardly moves.
+    """
+    if answers.cross_validation is None:
+        task = replace(task, config=replace(task.config, lam=trained.lam))
+        support, stop_at = task.support, len(trained.history) if trained.stopped else None
+        try:
+            plan = splits.folds(
+                support.labels_N.tolist(),
+                support.groups_N,
+                support.n_classes,
+                n_folds=CROSS_VALIDATION_FOLDS,
+                seed=task.config.seed,
+            )
+            answers = answer_cross_validation(task, [plan], on_progress, stop_at=stop_at, stage="sure")
+        except (DatasetError, Cancelled):
+            return None
+    probs_NC = np.array([one.probabilities for one in answers.prolip])
+    return sure_rule.choose(probs_NC, np.array([one.label for one in answers.prolip]))
+
+
 def answer_cross_validation(
-    task: _Task, plans: Sequence[Sequence[Fold]], on_progress: OnProgress | None = None, *, stop_at: int | None = None
+    task: _Task,
+    plans: Sequence[Sequence[Fold]],
+    on_progress: OnProgress | None = None,
+    *,
+    stop_at: int | None = None,
+    stage: str = "cross_validation",
 ) -> Answers:
     """Both methods on the support photos by repeated stratified k-fold: every photo is answered by a training that has seen
     neither it nor a near-duplicate of it, and λ is chosen anew inside every training.
@@ -272,7 +310,7 @@ def answer_cross_validation(
         """Tells how far it is; True once a person has asked to stop."""
         nonlocal stopped
         left_s = (time.perf_counter() - start) / done * (total - done) if done else None
-        stopped = stopped or bool(on_progress and on_progress(Progress("cross_validation", done, total, 0.0, left_s)))
+        stopped = stopped or bool(on_progress and on_progress(Progress(stage, done, total, 0.0, left_s)))
         return stopped
 
     repeats: list[tuple[Prediction, ...]] = []

@@ -14,6 +14,7 @@ STAGE_TITLES = {
     "features": "Reading photos with the backbone",
     "fit": "Fine-tuning the projector",
     "cross_validation": "Cross-validating",
+    "sure": "Choosing how sure it must be",
     "sample": "Rendering the sample",
     "study": "Training and measuring",
     "export": "Saving the project",

@@ -212,6 +212,7 @@ def as_dict(run: PilotRun) -> dict[str, Any]:
         "zero_shot": _evaluation(run.zero_shot),
         "prolip": _evaluation(run.prolip),
         "mcnemar_p": run.mcnemar_p,
+        "sure": None if run.sure is None else asdict(run.sure),
         "seconds": run.seconds,
         "warnings": [note.text for note in run.warnings],
         "notes": [note_as_dict(note) for note in run.warnings],
@@ -238,11 +239,16 @@ def as_dict(run: PilotRun) -> dict[str, Any]:
             "query": _photo_list(run.split.query, names),
         },
         "history": [asdict(step) for step in _thinned(run.trained.history)],
-        "versions": {
-            "prolip_studio": __version__,
-            "python": platform.python_version(),
-            **{name: version(name) for name in VERSIONED},
-        },
+        "versions": versions(),
+    }
+
+
+def versions(libraries: Sequence[str] = VERSIONED) -> dict[str, str]:
+    """Of the product, of Python, and of these libraries, as a result names them."""
+    return {
+        "prolip_studio": __version__,
+        "python": platform.python_version(),
+        **{name: version(name) for name in libraries},
     }
 
 

@@ -236,7 +236,7 @@ def _look(work: Work) -> Mapping[str, Any]:
     request = Request(
         photos=work.settings.get("photos", look_study.PHOTOS),
         image_ids=work.settings.get("image_ids"),
-        reader=look_study.Reader(work.backbone, work.photos.source),
+        reader=look_study.Reader(work.backbone, work.photos.source, config.cache_folder()),
     )
     return study_files.as_dict(kinds.run(LOOK, work.material(), request, work.control.progress))
 

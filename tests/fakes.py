@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name the whole field uses
 from PIL import Image
 
-from prolip_core import backbones, dataset, pilot
+from prolip_core import backbones, dataset, pilot, prolip
 from prolip_core.catalogue import BackboneSpec
 from prolip_core.devices import Device
 from prolip_core.objective import Support
@@ -52,6 +53,19 @@ def load_tiny(spec: BackboneSpec, device: Device) -> backbones.Backbone:
     model = backbones.build_model(TINY_CONFIG).eval().requires_grad_(False)
     with torch.no_grad():
         return backbones.Backbone(spec, model, _tokenizer(), device)
+
+
+def spied(monkeypatch: pytest.MonkeyPatch) -> list[torch.Tensor]:
+    """The features of the photos that every training from now on is given."""
+    taught: list[torch.Tensor] = []
+    real = prolip.fit
+
+    def fit(support: Any, *arguments: Any, **options: Any) -> Any:
+        taught.append(support.pre_VNP[0])
+        return real(support, *arguments, **options)
+
+    monkeypatch.setattr(prolip, "fit", fit)
+    return taught
 
 
 def tinted(class_name: str, number: int) -> Image.Image:

@@ -76,6 +76,7 @@ def whole_project(db: Database) -> Project:
     storage.photos.delete(db, [extra[0].id])
     first, hidden = add_run(db, project), add_run(db, project)
     storage.runs.rename(db, first, "Erste Messung")
+    storage.runs.set_threshold(db, first, 0.7)
     storage.runs.delete(db, hidden)
     second = photos_of("second", range(2))
     records = [{**asdict(one.record), "class": CLASSES[0]} for one in second]

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from prolip_core import backbones, certainty, classify, cli, conformal, dataset, prolip
+from prolip_core import backbones, certainty, classify, cli, conformal, dataset, prolip, sure_rule
 from prolip_core.errors import Cancelled, ConfigError, DatasetError
 from prolip_core.studies import certainty_study, certainty_text, material, results_page, study_files, study_text
 from prolip_core.studies.certainty_study import CertaintyStudy, Foreign
@@ -49,19 +49,6 @@ def study(prepared: Material, foreign: Foreign) -> CertaintyStudy:
     return certainty_study.run(prepared, foreign=foreign)
 
 
-def spied(monkeypatch: pytest.MonkeyPatch) -> list[torch.Tensor]:
-    """The features of the photos that every training of the study is given."""
-    taught: list[torch.Tensor] = []
-    real = prolip.fit
-
-    def fit(support: Any, *arguments: Any, **options: Any) -> Any:
-        taught.append(support.pre_VNP[0])
-        return real(support, *arguments, **options)
-
-    monkeypatch.setattr(prolip, "fit", fit)
-    return taught
-
-
 def rows_of(features: torch.Tensor) -> set[tuple[float, ...]]:
     return {tuple(row) for row in features.tolist()}
 
@@ -72,7 +59,7 @@ def test_no_training_sees_a_photo_that_it_answers_or_its_likeness(
     """Photos 0 and 1 are made near-duplicates of each other."""
     groups = (0, 0, *range(1, 10))
     prepared = replace(prepared, support=replace(prepared.support, groups_N=groups))
-    taught = spied(monkeypatch)
+    taught = fakes.spied(monkeypatch)
     kept: list[certainty_study.OutOfFold] = []
     real = certainty_study.choose
 
@@ -310,4 +297,4 @@ def test_wrong_options_end_with_one_line(
 
 def test_the_defaults_of_the_command_are_those_of_the_study() -> None:
     parsed = cli.build_parser().parse_args(["study", "certainty", "TRAIN", "--test", "TEST", "--out", "R"])
-    assert (parsed.limit, parsed.coverage, parsed.shots) == (certainty_study.LIMIT, certainty_study.COVERAGE, None)
+    assert (parsed.limit, parsed.coverage, parsed.shots) == (sure_rule.LIMIT, certainty_study.COVERAGE, None)

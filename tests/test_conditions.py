@@ -82,19 +82,6 @@ def answers(prepared: Material, pre_NP: torch.Tensor, projector: Projector) -> l
     return found
 
 
-def spied(monkeypatch: pytest.MonkeyPatch) -> list[torch.Tensor]:
-    """The features of the photos that every training is given."""
-    taught: list[torch.Tensor] = []
-    real = prolip.fit
-
-    def fit(support: Any, *arguments: Any, **options: Any) -> Any:
-        taught.append(support.pre_VNP[0])
-        return real(support, *arguments, **options)
-
-    monkeypatch.setattr(prolip, "fit", fit)
-    return taught
-
-
 # The photos that are asked about.
 
 
@@ -141,7 +128,7 @@ def test_every_kind_and_severity_is_answered_by_both_methods(prepared: Material,
 def test_stress_trains_once_and_never_on_a_test_photo(
     prepared: Material, photos: dataset.PhotoSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    taught = spied(monkeypatch)
+    taught = fakes.spied(monkeypatch)
     stress.run(prepared, stressed(prepared, photos, photos=2))
     assert len(taught) == 1 and torch.equal(taught[0], prepared.support.pre_VNP[0])
 
@@ -243,7 +230,7 @@ def test_near_duplicates_of_the_project_s_photos_are_left_out(prepared: Material
 def test_both_sets_are_answered_alike_and_only_shared_classes_are_compared(
     prepared: Material, more: dataset.PhotoSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    taught = spied(monkeypatch)
+    taught = fakes.spied(monkeypatch)
     second = second_test.read(prepared, more, fakes.tiny_backbone())
     study = second_test.run(prepared, second)
     assert len(taught) == 1 and torch.equal(taught[0], prepared.support.pre_VNP[0])
@@ -338,7 +325,7 @@ def test_the_projector_from_elsewhere_answers_about_these_classes(
 ) -> None:
     foreign = transfer.read(elsewhere, fakes.tiny_backbone())
     assert foreign.class_names == ("bolt", "gear")
-    taught = spied(monkeypatch)
+    taught = fakes.spied(monkeypatch)
     study = transfer.run(prepared, foreign)
     assert len(taught) == 1 and torch.equal(taught[0], prepared.support.pre_VNP[0])
     assert study.dropped == ("bolt/20.jpg",)
@@ -359,7 +346,7 @@ def test_the_projector_from_elsewhere_answers_about_these_classes(
 def test_without_an_own_training_only_zero_shot_is_beside_it(
     prepared: Material, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    taught = spied(monkeypatch)
+    taught = fakes.spied(monkeypatch)
     study = transfer.run(prepared, transfer.read(elsewhere, fakes.tiny_backbone()), own=False)
     assert taught == [] and set(study.accuracies) == {"zero_shot", "foreign"}
     assert set(study.pairs) == {("zero_shot", "foreign")}

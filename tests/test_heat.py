@@ -72,6 +72,27 @@ def test_what_is_spread_or_nowhere_is_said_to_be() -> None:
     assert "lower left" in heat.caption(spot(slice(0, 2), slice(0, 8), 9.0) + spot(slice(6, 8), slice(0, 2)), seen).text
 
 
+@pytest.mark.parametrize("rows", [slice(2, 6), slice(3, 5), slice(0, 8)])
+def test_an_even_map_of_a_long_photo_is_spread(rows: slice) -> None:
+    """Half of the picture is frame in a photo of 2 to 1; a quarter of the picture would hold half of the photo."""
+    seen = np.zeros((8, 8), dtype=bool)
+    seen[rows] = True
+    noisy = 1 + 0.1 * np.random.default_rng(0).normal(size=(8, 8))
+    for one, on_photo in ((noisy, seen), (noisy.T, seen.T)):
+        assert "spread" in heat.caption(one, on_photo).text
+
+
+def test_a_spot_on_a_long_photo_is_named_by_its_place_on_the_photo() -> None:
+    wide = np.zeros((8, 8), dtype=bool)
+    wide[2:6] = True
+    assert "the upper left of" in heat.caption(spot(slice(2, 4), slice(0, 3)), wide).text
+    assert "the lower right of" in heat.caption(spot(slice(4, 6), slice(5, 8)), wide).text
+    tall = np.zeros((8, 8), dtype=bool)
+    tall[:, 3:5] = True
+    assert "the upper middle of" in heat.caption(spot(slice(0, 3), slice(3, 5)), tall).text
+    assert "the middle of" in heat.caption(spot(slice(3, 5), slice(3, 5)), tall).text
+
+
 # The picture.
 
 
@@ -153,6 +174,17 @@ def test_a_name_that_any_rim_gets_is_no_evidence() -> None:
     found = look_rim.rim_against_middle([0] * 12 + [1] * 12, [0] * 12 + [1] * 12, answers, 2)
     assert found[0].p < look_rim.LIMIT < found[0].p_others and found[0].verdict == "open"
     assert found[1].verdict == "middle"
+
+
+@pytest.mark.parametrize("n_classes", [1, 2, 10, 40])
+def test_so_many_photos_a_verdict_on_one_class_takes(n_classes: int) -> None:
+    """All of them right by the rim alone, and nothing to be said of the other classes: Benjamini and Hochberg take p times C."""
+    least = look_rim.least_photos(n_classes)
+    enough, too_few = (n_classes * binomtest(0, count).pvalue for count in (least, least - 1))
+    assert enough < look_rim.LIMIT <= too_few
+    answers = [*([(0, 1)] * least), *([(n_classes, n_classes)] * (n_classes - 1))]
+    labels = [0] * least + list(range(1, n_classes))
+    assert look_rim.rim_against_middle(labels, labels, answers, n_classes + 1)[0].p == pytest.approx(enough)
 
 
 def test_few_photos_give_no_verdict() -> None:

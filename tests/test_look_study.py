@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import scipy.stats
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name the whole field uses
 
@@ -182,8 +184,12 @@ def test_deletion_sums_up() -> None:
     assert curves[0].gain == pytest.approx(gain) and curves[2].gain == pytest.approx(0)
     found = look_study.deletion(curves)
     assert found.gain == pytest.approx(2 * gain / 3)
-    assert (found.changed, found.changed_by_chance) == (Share(2, 3), Share(3, 9))
-    assert look_study.deletion(curves[:1]).gain_interval is None
+    assert (found.changed, found.changed_by_chance) == (Share(2, 3), 3)
+    # Tries on one photo are alike, so photos are what is counted: 1/3, 2/3 and 0 of the tries.
+    low, high = scipy.stats.t.interval(0.95, 2, loc=1 / 3, scale=(1 / 3) / math.sqrt(3))
+    assert low < 0 and found.chance_interval == pytest.approx((0, min(1, high)))
+    one = look_study.deletion(curves[:1])
+    assert (one.gain_interval, one.chance_interval) == (None, None)
 
 
 def test_of_every_class_right_and_wrong_photos_are_chosen(prepared: Material) -> None:
@@ -244,6 +250,45 @@ def test_the_same_seed_gives_the_same_study(prepared: Material, reader: Reader, 
     again = look_files.own_keys(look_study.run(prepared, reader))
     assert json.dumps(again) == json.dumps(look_files.own_keys(study))
     assert [one.whole.total for one in study.classes] == [4, 3]
+
+
+def test_covers_are_read_once_and_kept(
+    prepared: Material, reader: Reader, study: LookStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second study reads what depends on its maps alone; the first one's numbers are those without a cache."""
+    read: list[int] = []
+    real = occlusion.encode
+
+    def encode(*given: Any) -> torch.Tensor:
+        read.append(len(given[-1]))
+        return real(*given)
+
+    monkeypatch.setattr(occlusion, "encode", encode)
+    kept = replace(reader, cache_folder=tmp_path / "cache")
+    first = look_files.own_keys(look_study.run(prepared, kept))
+    deleted = 4 * (2 + look_study.RANDOM_ORDERS) + 1
+    assert sorted(read) == [2] * 7 + [deleted] * 7 + [36] * 7
+    read.clear()
+    second = look_files.own_keys(look_study.run(prepared, kept))
+    assert read == [deleted] * 7
+    assert json.dumps(first) == json.dumps(second) == json.dumps(look_files.own_keys(study))
+
+
+def test_what_was_kept_of_other_covers_is_not_taken(
+    prepared: Material, reader: Reader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = torch.ones(36, reader.backbone.pre_width)
+
+    def ask(covers: occlusion.Covers, value: float) -> torch.Tensor:
+        count = 36 if covers == "windows" else 2
+        return occlusion.remembered(reader.backbone, tmp_path, "0" * 64, covers, lambda: value * one[:count])
+
+    assert ask("windows", 1.0).equal(one) and ask("windows", 2.0).equal(one)
+    assert ask("middle_and_rim", 3.0).equal(3 * one[:2])
+    for name in ("VERSION", "BLUR"):
+        monkeypatch.setattr(occlusion, name, 9)
+        assert ask("windows", 4.0).equal(4 * one)
+        monkeypatch.undo()
 
 
 def test_the_kind_needs_a_reader(prepared: Material) -> None:

@@ -14,7 +14,19 @@ import pytest
 import torch
 from PIL import Image
 
-from prolip_core import backbones, classify, dataset, devices, features, metrics, pilot, prolip, runs
+from prolip_core import (
+    backbones,
+    classify,
+    dataset,
+    devices,
+    features,
+    metrics,
+    pilot,
+    prolip,
+    runs,
+    splits,
+    sure_rule,
+)
 from prolip_core.catalogue import BackboneSpec
 from prolip_core.dataset import PhotoSet
 from prolip_core.errors import (
@@ -339,7 +351,7 @@ def test_the_seed_of_the_run_is_that_of_its_training(photos: PhotoSet, monkeypat
 
     monkeypatch.setattr(prolip, "fit", spy)
     fakes.tiny_run(photos, _spec(seed=9, fit=FitConfig(lam=0.5, seed=1)))
-    assert configs == [FitConfig(lam=0.5, seed=9)]
+    assert set(configs) == {FitConfig(lam=0.5, seed=9)}
 
 
 def test_too_few_photos_for_cross_validation_are_told_before_any_work(
@@ -405,9 +417,9 @@ def test_progress_runs_through_every_stage_up_to_its_total(photos: PhotoSet, tes
         on_progress=seen.append,
         on_step=lambda step: steps.append(step.step),
     )
+    folds, repeats = pilot.CROSS_VALIDATION_FOLDS, pilot.CROSS_VALIDATION_REPEATS
     expected = {"load": 1, "features": 28 if test else 18}
-    if not test:
-        expected["cross_validation"] = pilot.CROSS_VALIDATION_FOLDS * pilot.CROSS_VALIDATION_REPEATS
+    expected |= {"sure": folds} if test else {"cross_validation": folds * repeats}
     assert {one.stage: one.total for one in seen} == expected
     for stage, total in expected.items():
         done = [one.done for one in seen if one.stage == stage]
@@ -562,3 +574,60 @@ def test_a_backbone_that_is_warm_is_used(photos: PhotoSet) -> None:
     warm = fakes.load_tiny(fakes.TINY_SPEC.backbone, devices.choose("cpu", "float32"))
     run = pilot.run(_spec(fit=PLAIN_LAM), photos, backbone=warm)
     assert run.backbone is warm
+
+
+# When it answers alone
+
+
+def test_the_rule_comes_from_training_photos_that_were_held_out(photos: PhotoSet, tested: PilotRun) -> None:
+    """A slow twin: every fold trained by itself, its held-out photos answered, the rule chosen from these."""
+    labels = [image.label for image in tested.split.support]
+    probabilities: dict[int, tuple[float, ...]] = {}
+    batch = features.extract(tested.backbone, photos.source, [image.image_id for image in tested.split.support])
+    pre_NP, labels_N = batch.pre_VNP[0], torch.tensor(labels)
+    groups = list(range(len(labels)))
+    for fit, held in splits.folds(labels, groups, 3, n_folds=pilot.CROSS_VALIDATION_FOLDS, seed=0):
+        trained = prolip.fit(
+            Support(pre_NP[None, fit], labels_N[fit], fit.tolist(), 3),
+            tested.class_vectors.text_CD,
+            tested.backbone.projector,
+            tested.backbone.logit_scale,
+            FitConfig(lam=tested.trained.lam),
+        )
+        answers = classify.predict(
+            [str(i) for i in held],
+            pre_NP[held],
+            labels_N[held].tolist(),
+            trained.projector,
+            tested.class_vectors.text_CD,
+            tested.backbone.logit_scale,
+        )
+        probabilities |= zip(held.tolist(), (one.probabilities for one in answers), strict=True)
+    expected = sure_rule.choose(np.array([probabilities[i] for i in range(len(labels))]), np.array(labels))
+    assert tested.sure is not None
+    assert tested.sure.temperature == pytest.approx(expected.temperature, rel=1e-3)
+    assert tested.sure.threshold == pytest.approx(expected.threshold, rel=1e-3)
+    counts = [(one.support_answered, one.support_wrong, one.assured) for one in (tested.sure, expected)]
+    assert counts[0] == counts[1]
+
+
+def test_the_rule_of_a_cross_validation_needs_no_training_more(crossed: PilotRun) -> None:
+    labels = np.array([one.label for one in crossed.answers.prolip])
+    assert crossed.sure == sure_rule.choose(np.array([one.probabilities for one in crossed.answers.prolip]), labels)
+
+
+def test_the_rule_knows_nothing_of_the_test_photos(photos: PhotoSet, tested: PilotRun) -> None:
+    other = tuple(replace(image, label=(image.label + 1) % 3) for image in photos.query[:4])
+    assert fakes.tiny_run(replace(photos, query=other)).sure == tested.sure
+
+
+def test_a_stop_while_the_rule_is_made_leaves_it_out_and_keeps_the_rest(photos: PhotoSet, tested: PilotRun) -> None:
+    run = fakes.tiny_run(photos, on_progress=lambda progress: progress.stage == "sure")
+    assert run.sure is None
+    assert run.answers == tested.answers
+
+
+def test_one_photo_per_class_gives_no_rule(tmp_path: Path) -> None:
+    train = fakes.write_photos(tmp_path / "train", {name: range(1) for name in CLASSES})
+    test = fakes.write_photos(tmp_path / "test", {name: range(20, 22) for name in CLASSES})
+    assert fakes.tiny_run(dataset.read_folders(train, test)).sure is None

@@ -258,6 +258,16 @@ def set_to(key: str, value: Any) -> Callable[[dict[str, Any]], None]:
     return change
 
 
+SURE = {
+    "temperature": 1.0,
+    "threshold": 0.5,
+    "limit": 0.05,
+    "assured": False,
+    "support_answered": 3,
+    "support_wrong": 1,
+    "upper_bound": 0.9,
+    "least_answers": 58,
+}
 ROWS: list[tuple[str, str, Any]] = [
     ("project", "name", ""),
     ("project", "name", "x" * 200),
@@ -321,6 +331,10 @@ ROWS: list[tuple[str, str, Any]] = [
     ("run", "answers.prolip.0", [1.0]),
     ("run", "answers.image_ids.0", "../x"),
     ("run", "threshold", 1.5),
+    ("run", "result.sure", {"temperature": 1.0}),
+    ("run", "result.sure", []),
+    ("run", "result.sure", {**SURE, "temperature": 0}),
+    ("run", "result.sure", {**SURE, "more": 1}),
     ("study", "run_id", "unknown"),
     ("study", "kind", "../x"),
     ("study", "result", []),

@@ -7,7 +7,7 @@ import os
 import time
 import zipfile
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -20,10 +20,11 @@ from prolip_core import archives, config, runs, spec, storage
 from prolip_core.catalogue import BackboneSpec
 from prolip_core.content_store import ContentStore
 from prolip_core.errors import Cancelled, ProjectFileError, ProLIPError, StorageError
-from prolip_core.project_files import layout, reading, writing
+from prolip_core.project_files import layout, reading, shapes, writing
 from prolip_core.storage import Database, project_rows
 from prolip_core.storage.records import ClassRow, Project
 from prolip_core.storage.schema import Base
+from prolip_core.sure_rule import SureRule
 from prolip_core.types import Progress
 from tests import fakes, project_file_factory
 
@@ -165,6 +166,10 @@ def test_every_reference_to_a_row_is_known_as_one() -> None:
     for one in project_rows.TABLES:
         named = {key.parent.name: key.column.table.name for key in one.table.__table__.foreign_keys}
         assert named == {**({"project_id": "project"} if "project_id" in named else {}), **one.refers}, one.name
+
+
+def test_the_rule_of_a_run_is_known_key_by_key() -> None:
+    assert set(shapes.SURE) == {one.name for one in fields(SureRule)}
 
 
 def test_the_files_of_a_run_are_all_there() -> None:

@@ -26,7 +26,7 @@ from sqlalchemy import create_engine, select, text, update
 
 from prolip_core import config, spec, storage
 from prolip_core.content_store import ContentStore
-from prolip_core.errors import ProLIPError, PromptError, RunError, StorageError
+from prolip_core.errors import ConfigError, ProLIPError, PromptError, RunError, StorageError
 from prolip_core.spec import PilotSpec
 from prolip_core.storage import Database
 from prolip_core.storage.database import migration_config
@@ -613,6 +613,20 @@ def test_a_run_can_be_named_and_a_deleted_one_not_loaded(db: Database) -> None:
     for change in (lambda: storage.runs.load(db, "r1"), lambda: storage.runs.rename(db, "r1", "x")):
         with pytest.raises(RunError):
             change()
+
+
+def test_how_sure_a_run_must_be_can_be_set_and_taken_back(db: Database) -> None:
+    project, _ = project_with(db)
+    assert storage.runs.add(db, "r1", project.id, None, "f", RESULT, ANSWERS).threshold is None
+    for threshold in (0.0, 0.85, 1.0, None):
+        storage.runs.set_threshold(db, "r1", threshold)
+        assert storage.runs.load(db, "r1").summary.threshold == threshold
+    for wrong in (-0.01, 1.01, float("nan")):
+        with pytest.raises(ConfigError, match="between 0 and 1"):
+            storage.runs.set_threshold(db, "r1", wrong)
+    storage.runs.delete(db, "r1")
+    with pytest.raises(RunError):
+        storage.runs.set_threshold(db, "r1", 0.5)
 
 
 def test_a_run_of_a_project_that_was_deleted_meanwhile_is_not_kept(db: Database) -> None:

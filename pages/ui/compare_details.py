@@ -12,7 +12,7 @@ import streamlit as st
 
 from pages.ui import cached, compare_matrix, compare_numbers, components, session, train_live
 from pages.ui.run_choice import Chosen
-from pages.ui.text import _, _n, device, model, number, percent, safe, translator
+from pages.ui.text import _, _n, device, model, number, percent, right_in_short, safe, translator
 from prolip_core import charts, comparison, csv_text, figure_files, i18n, loss_charts, metrics, storage
 from prolip_core.metrics import Evaluation
 from prolip_core.storage.records import RunSummary
@@ -101,14 +101,7 @@ def _found(method: Evaluation, k: int) -> str:
     right, count = int(method.confusion.counts_CC[k, k]), method.per_class[k].count
     if not count:
         return "–"
-    low, high = metrics.wilson_interval(right, count)
-    return _(
-        "{correct} of {count} ({low}–{high})",
-        correct=number(right),
-        count=number(count),
-        low=percent(low),
-        high=percent(high),
-    )
+    return right_in_short(right, count, *metrics.wilson_interval(right, count))
 
 
 def _class_table(chosen: Chosen) -> bytes:

@@ -7,7 +7,7 @@ import streamlit as st
 
 from pages.ui import cached, components, evidence_study, photo_tags, registry, run_choice, session
 from pages.ui.evidence_study import Ask
-from pages.ui.text import _, _n, note, number, percent, short, translator
+from pages.ui.text import _, _n, note, number, percent, right_in_short, short, translator
 from prolip_core import group_charts, groups, guide, storage
 from prolip_core.charts import Chart
 from prolip_core.group_charts import GroupRow, GroupTexts
@@ -149,14 +149,7 @@ def _table(report: TagReport) -> None:
 
 
 def _right(share: Share, count: int) -> str:
-    low, high = share.interval
-    return _(
-        "{correct} of {count} ({low}–{high})",
-        correct=number(share.correct),
-        count=number(count),
-        low=percent(low),
-        high=percent(high),
-    )
+    return right_in_short(share.correct, count, *share.interval)
 
 
 def _how_to_read(n_tags: int) -> None:

@@ -10,15 +10,13 @@ import streamlit as st
 
 from pages.ui import cached, components, evidence_study
 from pages.ui.evidence_study import Ask
-from pages.ui.text import NAMES_CHARACTERS, _, note, number, percent, safe, short
+from pages.ui.text import NAMES_CHARACTERS, _, note, number, percent, safe, share_of, short
 from prolip_core import heat_overlay, i18n, images
 from prolip_core.errors import ImageError, StorageError
 from prolip_core.storage.records import Photo, Project, StudyRecord
+from prolip_core.studies import look_rim
 from prolip_core.studies.names import LOOK, LOOK_PHOTO, QUICK
 from prolip_core.types import Box, Note
-
-LEAST_PHOTOS = 6
-"""Five photos that are all right by the rim alone may be luck (p = 0.06)."""
 
 PHOTOS_PER_PAGE = 6
 SIDE_PX = 360
@@ -36,6 +34,9 @@ def show(project: Project) -> None:
     """The part below its title."""
     record = evidence_study.show(project, asks(project)[0])
     if record is not None:
+        st.caption(
+            _("The model was trained for this on the training photos and settings of that moment, as for a result.")
+        )
         _classes(record.result)
         _trust(record.result)
         st.divider()
@@ -59,12 +60,13 @@ def _classes(result: Result) -> None:
         st.warning(_said(one["verdict_parts"]))
     if not warned:
         st.info(_("No class is shown to be recognised by the rim of its photos rather than by their middle."))
-    few = [short(one["class"]) for one in result["classes"] if one["count"] < LEAST_PHOTOS]
+    least = look_rim.least_photos(len(result["classes"]))
+    few = [short(one["class"]) for one in result["classes"] if one["count"] < least]
     if few:
         st.caption(
             _(
-                "Too few test photos to be warned about, fewer than {count}: {names}.",
-                count=number(LEAST_PHOTOS),
+                "Too few test photos for a warning about one class alone, fewer than {count}: {names}.",
+                count=number(least),
                 names=safe(", ".join(few), NAMES_CHARACTERS),
             )
         )
@@ -94,14 +96,7 @@ def _classes(result: Result) -> None:
 
 
 def _share(one: Mapping[str, Any], key: str, total: int) -> str:
-    low, high = one[f"{key}_interval"]
-    return _(
-        "{count} of {total} (likely {low}–{high})",
-        count=number(one[key]),
-        total=number(total),
-        low=percent(low),
-        high=percent(high),
-    )
+    return share_of(one[key], total, *one[f"{key}_interval"])
 
 
 def _trust(result: Result) -> None:
@@ -112,8 +107,9 @@ def _trust(result: Result) -> None:
         st.markdown(
             f"- {title}: {_said(one['summary_parts'])} {_said(one['trust_parts'])}",
             help=_(
-                "Deletion test on {count} photos. Likely share of photos that change: {marked} for the marked fifth, {chance} "
-                "for a random fifth. Area under the curve of the answer's probability: {gain} below that of random "
+                "Deletion test on {count} photos, of every class right and wrong answers in turn, so that wrong ones are more "
+                "frequent than among all. Likely share of them that change: {marked} for the marked fifth, {chance} for a "
+                "random fifth. Area under the curve of the answer's probability: {gain} below that of random "
                 "order{range}.",
                 count=number(one["count"]),
                 marked=_range(one["changed_interval"]),
@@ -124,7 +120,9 @@ def _trust(result: Result) -> None:
         )
 
 
-def _range(interval: Sequence[float]) -> str:
+def _range(interval: Sequence[float] | None) -> str:
+    if interval is None:
+        return _("not known")
     return f"{percent(interval[0])}–{percent(interval[1])}"
 
 

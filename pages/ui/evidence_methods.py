@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui import cached, evidence_study, session
+from pages.ui import cached, evidence_study, evidence_tables, session
 from pages.ui.evidence_study import Ask
 from pages.ui.text import _, _n, note, number, percent, right_of
 from prolip_core import i18n, study_charts
@@ -143,11 +143,7 @@ def _row(one: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, str]:
 def _difference(one: Mapping[str, Any], reference: str) -> str:
     if one["key"] == reference or one["difference"] is None:
         return "–"
-    points = f"{100 * one['difference']:+.1f}"
-    if one["difference_interval"] is None:
-        return points
-    low, high = one["difference_interval"]
-    return f"{points} ({100 * low:+.1f} … {100 * high:+.1f})"
+    return evidence_tables.difference(one)
 
 
 def _rates(record: StudyRecord) -> None:

@@ -7,7 +7,17 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui import cached, components, evidence_photos, evidence_study, photo_grid, registry, run_choice, session
+from pages.ui import (
+    cached,
+    components,
+    evidence_photos,
+    evidence_study,
+    evidence_tables,
+    photo_grid,
+    registry,
+    run_choice,
+    session,
+)
 from pages.ui.evidence_study import Ask
 from pages.ui.photo_grid import Tile
 from pages.ui.text import _, _n, note, number, percent, right_of, safe, share_of, short
@@ -66,7 +76,7 @@ def _study(record: StudyRecord) -> None:
             _("How often it was right"): names[one["rate"]],
             _("Before (zero-shot)"): _rate(one, "zero_shot", result),
             _("After (ProLIP)"): _rate(one, "prolip", result),
-            _("Difference in points"): _difference(one),
+            _("Difference in points"): evidence_tables.difference(one),
         }
         for one in result["summary"]
     ]
@@ -89,14 +99,6 @@ def _rate(one: Mapping[str, Any], method: str, result: Mapping[str, Any]) -> str
     count = result["query_count"]
     low, high = metrics.wilson_interval(round(one[method] * count), count)
     return f"{share} ({percent(low)}–{percent(high)})"
-
-
-def _difference(one: Mapping[str, Any]) -> str:
-    points = f"{100 * one['difference']:+.1f}"
-    if one["difference_interval"] is None:
-        return points
-    low, high = one["difference_interval"]
-    return f"{points} ({100 * low:+.1f} … {100 * high:+.1f})"
 
 
 def _try_it(project: Project) -> None:

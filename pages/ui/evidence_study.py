@@ -127,18 +127,9 @@ def _watch(job_id: str, keeps_whole: bool) -> None:
     if job is None or not job.is_live:
         st.rerun()
     with st.container(border=True):
-        if job.state == "queued":
-            job_state.waiting(job)
-        else:
-            job_state.working(job)
+        job_state.standing(job)
         asked = job.stop_requests > 0
-        st.button(
-            _("Stop"),
-            key=f"stop_{job.id}",
-            disabled=asked,
-            on_click=storage.jobs.request_stop,
-            args=(cached.database(), job.id),
-        )
+        job_state.stop_button(job, disabled=asked)
         if asked:
             st.caption(_("Stopping …"))
         elif keeps_whole:

@@ -1,4 +1,4 @@
-"""Rows and sentences that the studies of other conditions share on the page."""
+"""Rows and sentences that several studies share on the page."""
 
 from __future__ import annotations
 
@@ -33,6 +33,15 @@ def points(one: Shown) -> str:
         low=f"{100 * low:+.1f}",
         high=f"{100 * high:+.1f}",
     )
+
+
+def difference(one: Shown) -> str:
+    """The same as short as a cell of a table wants it; without a range where there is none."""
+    plain = f"{100 * one['difference']:+.1f}"
+    if one["difference_interval"] is None:
+        return plain
+    low, high = one["difference_interval"]
+    return f"{plain} ({100 * low:+.1f} … {100 * high:+.1f})"
 
 
 def card(column: DeltaGenerator, title: str, lines: Iterable[str]) -> None:

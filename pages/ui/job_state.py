@@ -12,7 +12,25 @@ from prolip_core import storage
 from prolip_core.storage.records import Job
 
 
-def waiting(job: Job) -> None:
+def standing(job: Job) -> None:
+    """Its place in the queue while it waits, then how far it is."""
+    if job.state == "queued":
+        _waiting(job)
+    else:
+        _working(job)
+
+
+def stop_button(job: Job, *, disabled: bool) -> None:
+    st.button(
+        _("Stop"),
+        key=f"stop_{job.id}",
+        disabled=disabled,
+        on_click=storage.jobs.request_stop,
+        args=(cached.database(), job.id),
+    )
+
+
+def _waiting(job: Job) -> None:
     """How many come first."""
     ahead = storage.jobs.ahead(cached.database(), job.id)
     if ahead:
@@ -27,7 +45,7 @@ def waiting(job: Job) -> None:
         st.info(_("Starting. The first time after the start of the program takes a few seconds longer."))
 
 
-def working(job: Job) -> None:
+def _working(job: Job) -> None:
     """What is being done, how far it is, and how long it will take."""
     st.markdown(f"**{_stage(job)}**")
     if job.total:
@@ -51,6 +69,7 @@ def _stage(job: Job) -> str:
         "fit": _("Fine-tuning"),
         "measure_kept": _("Measuring what was kept"),
         "cross_validation": _("Measuring by cross-validation"),
+        "sure": _("Choosing how sure it must be to answer alone"),
         "study": _("Training and measuring, again and again"),
         "save": _("Saving"),
     }.get(job.stage, _("Preparing"))

@@ -106,6 +106,17 @@ def right_of(correct: int, count: int, low: float, high: float) -> str:
     )
 
 
+def right_in_short(correct: int, count: int, low: float, high: float) -> str:
+    """The same for a cell whose column says that it is about right answers."""
+    return _(
+        "{correct} of {count} ({low}–{high})",
+        correct=number(correct),
+        count=number(count),
+        low=percent(low),
+        high=percent(high),
+    )
+
+
 def share_of(count: int, total: int, low: float, high: float) -> str:
     """A share of photos that is no accuracy, with its likely range."""
     return _(

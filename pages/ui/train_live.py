@@ -25,10 +25,7 @@ def _watch(job_id: str) -> None:
     if job is None or not job.is_live:
         st.rerun()
     with st.container(border=True):
-        if job.state == "queued":
-            job_state.waiting(job)
-        else:
-            job_state.working(job)
+        job_state.standing(job)
         _stop(job)
         if job.n_steps:
             curve(job)
@@ -36,19 +33,15 @@ def _watch(job_id: str) -> None:
 
 def _stop(job: Job) -> None:
     asked, is_kept = job.stop_requests > 0, job.stage == "measure_kept"
-    st.button(
-        _("Stop"),
-        key=f"stop_{job.id}",
-        disabled=asked and not is_kept,
-        on_click=storage.jobs.request_stop,
-        args=(cached.database(), job.id),
-    )
+    job_state.stop_button(job, disabled=asked and not is_kept)
     if is_kept:
         st.caption(_("The best state so far is kept. Stop once more to discard it instead of measuring it."))
     elif asked:
         st.caption(_("Stopping …"))
     elif job.stage == "cross_validation":
         st.caption(_("Stop ends the measuring; what is measured by then is kept, if it is at least one whole round."))
+    elif job.stage == "sure":
+        st.caption(_("Stop leaves this last step out; what was learnt and measured is kept."))
     elif job.stage == "fit":
         st.caption(_("Stop keeps the best state so far and measures it."))
     else:

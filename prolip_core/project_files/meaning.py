@@ -131,6 +131,10 @@ def _run(row: dict[str, Any], project: Project) -> None:
     told = (result["evaluation"], result["prolip"]["count"], result["backbone"], result["settings"]["stopped_early"])
     _need(headline == told, "result")
     _classes_of(result)
+    sure = result.get("sure")
+    if sure is not None:
+        where = "" if shapes.misfit(sure, "object") is not None else shapes.misfit(sure, shapes.SURE)
+        _need(where is None and sure.keys() == shapes.SURE.keys() and sure["temperature"] > 0, f"result: sure.{where}")
     for method, correct in (("zero_shot", row["zero_shot_correct"]), ("prolip", row["prolip_correct"])):
         _method(method, result[method], answers, correct, len(result["class_names"]))
 

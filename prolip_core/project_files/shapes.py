@@ -103,6 +103,18 @@ RESULT = {
     "history": [STEP],
     "versions": "object",
 }
+SURE = {
+    "temperature": "positive",
+    "threshold": ("share", "null"),
+    "limit": "share",
+    "assured": "flag",
+    "support_answered": "count",
+    "support_wrong": "count",
+    "upper_bound": ("share", "null"),
+    "least_answers": "count",
+}
+"""Of a result that has one: exactly these (`sure_rule.SureRule`)."""
+
 ANSWERS = {"image_ids": ["hash"], "labels": ["count"], "zero_shot": [["share"]], "prolip": [["share"]]}
 IMAGE_RECORD = {
     "image_id": "hash",

@@ -32,7 +32,10 @@ class Project:
 
 @dataclass(frozen=True)
 class RunSummary:
-    """The headline of a finished run. `fingerprint` is that of the data it was made from: compare with `photos.fingerprint`."""
+    """The headline of a finished run. `fingerprint` is that of the data it was made from: compare with `photos.fingerprint`.
+
+    threshold: how sure it must be to answer alone, 0 to 1, where a person has set it; else the run's own (`sure_rule`) holds.
+    """
 
     id: str
     project_id: str
@@ -46,6 +49,7 @@ class RunSummary:
     backbone: str
     fingerprint: str
     stopped: bool
+    threshold: float | None = None
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import undefer
 
-from prolip_core.errors import RunError
+from prolip_core.errors import ConfigError, RunError
 from prolip_core.storage.database import Database, now
 from prolip_core.storage.names import check_name
 from prolip_core.storage.records import RunRecord, RunSummary
@@ -48,6 +48,7 @@ def add(
             backbone=result["backbone"],
             fingerprint=fingerprint,
             stopped=result["settings"]["stopped_early"],
+            threshold=None,
             deleted_at=None,
             result=dict(result),
             answers=dict(answers),
@@ -98,6 +99,24 @@ def rename(db: Database, run_id: str, name: str) -> None:
         row.name = checked
 
 
+def set_threshold(db: Database, run_id: str, threshold: float | None) -> None:
+    """How sure it must be to answer alone, from 0 to 1; None for the run's own rule (`sure_rule`).
+
+    Raises RunError if the run is gone, ConfigError for a number out of its range.
+    """
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise ConfigError(
+            "An answer cannot be {value} sure; the limit must be between 0 and 1.",
+            remedy="0.9 means 90 in 100.",
+            value=f"{threshold:g}",
+        )
+    with db.write() as session:
+        row = session.get(RunTable, run_id)
+        if row is None or row.deleted_at is not None:
+            raise _gone()
+        row.threshold = threshold
+
+
 def delete(db: Database, run_id: str) -> None:
     """Hides the run; `restore` brings it back until `purge` removes it."""
     with db.write() as session:
@@ -141,6 +160,7 @@ def summary_of(row: RunTable) -> RunSummary:
         backbone=row.backbone,
         fingerprint=row.fingerprint,
         stopped=row.stopped,
+        threshold=row.threshold,
     )
 
 

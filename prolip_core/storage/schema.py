@@ -107,6 +107,7 @@ class RunTable(Base):
     backbone: Mapped[str] = mapped_column(Text)
     fingerprint: Mapped[str] = mapped_column(String(64))
     stopped: Mapped[bool]
+    threshold: Mapped[float | None]
     deleted_at: Mapped[datetime | None]
     # Large, and needed only where one run is looked at.
     result: Mapped[dict[str, Any]] = deferred(mapped_column(JSON))

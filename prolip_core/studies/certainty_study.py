@@ -21,9 +21,9 @@ from prolip_core.errors import Cancelled, ConfigError, DatasetError
 from prolip_core.objective import Support
 from prolip_core.studies import measuring
 from prolip_core.studies.material import Material, OnProgress, Report, choose_shots, draws
+from prolip_core.sure_rule import LIMIT
 from prolip_core.types import ImageRecord, ImageSource, Progress, Projector, RejectedFile
 
-LIMIT = 0.05
 COVERAGE = 0.95
 THRESHOLDS = tuple(number / 100 for number in range(100))
 

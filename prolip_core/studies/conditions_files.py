@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from prolip_core.certainty import Share
-from prolip_core.differences import Interval, Paired
+from prolip_core.differences import Paired
 from prolip_core.distortions import KINDS
 from prolip_core.studies import second_test, stress, test_time, transfer
 from prolip_core.studies.second_test import SecondTestStudy
@@ -77,7 +77,7 @@ def _second_test(study: SecondTestStudy) -> dict[str, Any]:
                 "first_balanced": one.first_balanced,
                 "second_balanced": one.second_balanced,
                 "difference": one.difference,
-                "difference_interval": _pair(one.interval),
+                "difference_interval": list(one.interval),
             }
             for one in study.methods
         ],
@@ -124,7 +124,7 @@ def _share(share: Share) -> dict[str, Any]:
         "right": share.count,
         "count": share.total,
         "accuracy": share.rate,
-        "accuracy_interval": _pair(share.interval),
+        "accuracy_interval": list(share.interval),
     }
 
 
@@ -133,10 +133,6 @@ def _paired(paired: Paired) -> dict[str, Any]:
         "put_right": paired.second_only,
         "put_wrong": paired.first_only,
         "difference": paired.difference,
-        "difference_interval": _pair(paired.interval),
+        "difference_interval": list(paired.interval),
         "p": paired.p,
     }
-
-
-def _pair(interval: Interval) -> list[float]:
-    return list(interval)

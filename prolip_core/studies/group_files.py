@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import Any
 
-from prolip_core import __version__, groups
+from prolip_core import groups, runs
 from prolip_core.groups import Gap, Share, TagReport
 from prolip_core.studies.group_study import GroupStudy
 from prolip_core.types import Note
@@ -38,11 +36,7 @@ def as_dict(study: GroupStudy) -> dict[str, Any]:
         ],
         "tags": [_tag(report) for report in study.reports],
         "seconds": study.seconds,
-        "versions": {
-            "prolip_studio": __version__,
-            "python": platform.python_version(),
-            **{library: version(library) for library in ("numpy", "scipy")},
-        },
+        "versions": runs.versions(("numpy", "scipy")),
     }
 
 
@@ -78,10 +72,5 @@ def _gap(gap: Gap | None, notes: Sequence[Note]) -> dict[str, Any]:
     return {
         "gap": None if gap is None else {**asdict(gap), "interval": list(gap.interval), "told": gap.is_told},
         "text": [note.text for note in notes],
-        "parts": [_parts(note) for note in notes],
+        "parts": [runs.note_as_dict(note) for note in notes],
     }
-
-
-def _parts(note: Note) -> dict[str, Any]:
-    values = {name: _parts(value) if isinstance(value, Note) else value for name, value in note.values.items()}
-    return {"message": note.message, "values": values}

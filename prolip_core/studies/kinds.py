@@ -22,6 +22,7 @@ from prolip_core.studies.look_study import LookStudy, Reader
 from prolip_core.studies.material import Material, OnProgress
 from prolip_core.studies.names import CERTAINTY, CURVE, LEARNING_RATES, LOOK, METHODS, NEW_CLASSES
 from prolip_core.studies.new_classes import NewClassesStudy
+from prolip_core.sure_rule import LIMIT
 
 DrawnStudy = MethodStudy | LearningRateStudy | CurveStudy | NewClassesStudy
 """Studies of many trainings on random draws; those of certainty and of where it looks have one training."""
@@ -37,7 +38,7 @@ class Request:
     shots: int | None = None
     draws: int | None = None
     keys: Sequence[str] | None = None
-    limit: float = certainty_study.LIMIT
+    limit: float = LIMIT
     coverage: float = certainty_study.COVERAGE
     foreign: Foreign | None = None
     photos: int = look_study.PHOTOS

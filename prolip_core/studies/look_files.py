@@ -91,9 +91,9 @@ def _deletion(deletion: Deletion) -> dict[str, Any]:
         "gain_interval": None if deletion.gain_interval is None else list(deletion.gain_interval),
         "changed": deletion.changed.count,
         "changed_interval": list(deletion.changed.interval),
-        "changed_by_chance": deletion.changed_by_chance.count,
-        "tries_by_chance": deletion.changed_by_chance.total,
-        "changed_by_chance_interval": list(deletion.changed_by_chance.interval),
+        "changed_by_chance": deletion.changed_by_chance,
+        "tries_by_chance": RANDOM_ORDERS * deletion.count,
+        "changed_by_chance_interval": None if deletion.chance_interval is None else list(deletion.chance_interval),
         **_said("summary", look_text.deletion_note(deletion)),
         **_said("trust", look_text.trust_note(deletion)),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -12,6 +13,13 @@ from prolip_core.certainty import Share
 
 LIMIT = 0.05
 """Of false alarms among the classes that are called rim or middle (Benjamini & Hochberg 1995); of the test on other classes."""
+
+
+def least_photos(n_classes: int) -> int:
+    """So many photos of one class it takes before it can be called anything, if no other class stands out: 2 · 0.5ⁿ, adjusted
+    over the classes, below LIMIT."""
+    return math.floor(math.log2(2 * n_classes / LIMIT)) + 1
+
 
 Verdict = Literal["rim", "middle", "open"]
 

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import zip_longest
+from pathlib import Path
 
 import numpy as np
 import torch
 
-from prolip_core import classify, heat, metrics, occlusion, prolip
+from prolip_core import classify, heat, metrics, occlusion
 from prolip_core.backbones import Backbone
 from prolip_core.certainty import Share
-from prolip_core.errors import Cancelled, ConfigError
+from prolip_core.errors import ConfigError
+from prolip_core.studies import measuring
 from prolip_core.studies.look_rim import ClassEvidence, rim_against_middle
-from prolip_core.studies.material import Material, OnProgress, Report, one_thread
+from prolip_core.studies.material import Material, OnProgress, Report
 from prolip_core.types import Box, ImageSource, LabelledImage, Note, Projector
 
 PHOTOS = 12
@@ -36,10 +38,11 @@ METHODS = ("zero_shot", "prolip")
 
 @dataclass(frozen=True)
 class Reader:
-    """What is needed to look at a photo again: the model of the material, and where its bytes are."""
+    """What is needed to look at a photo again: the model of the material, where its bytes are, and where features are kept."""
 
     backbone: Backbone
     source: ImageSource
+    cache_folder: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -87,13 +90,18 @@ class Look:
 
 @dataclass(frozen=True)
 class Deletion:
-    """The deletion test over all photos. gain_interval: Student's 95 % interval of the mean over photos, None with one."""
+    """The deletion test over all photos.
+
+    changed_by_chance: of RANDOM_ORDERS tries on every photo. The intervals are Student's 95 % intervals of the mean over photos,
+    since tries on one photo are alike; None with one photo.
+    """
 
     count: int
     gain: float
     gain_interval: tuple[float, float] | None
     changed: Share
-    changed_by_chance: Share
+    changed_by_chance: int
+    chance_interval: tuple[float, float] | None
 
 
 @dataclass(frozen=True)
@@ -134,9 +142,9 @@ def run(
     are looked at. Raises Cancelled when stopped: it is whole or nothing; ConfigError, ImageError."""
     start = time.perf_counter()
     check_photos(photos)
-    trained = _fit(material, Report(on_progress, 0, 1, start))
+    trained = measuring.fit(material, material.support, Report(on_progress, 0, 1, start))
     projectors = {"zero_shot": material.projector, "prolip": trained}
-    answers_M = _logits(material, material.query_MP, trained).argmax(dim=1).tolist()
+    answers_M = measuring.logits(material, material.query_MP, trained).argmax(dim=1).tolist()
     if image_ids is None:
         rows, of_classes = choose(material, answers_M, photos), _sample_of_classes(material)
     else:
@@ -144,10 +152,10 @@ def run(
     total = len(rows) + len(of_classes)
     looks, sides = [], []
     for done, row in enumerate(rows):
-        _go_on(Report(on_progress, done, total, start))
+        measuring.go_on(Report(on_progress, done, total, start))
         looks.append(look_at(material, reader, projectors, row))
     for done, row in enumerate(of_classes, len(rows)):
-        _go_on(Report(on_progress, done, total, start))
+        measuring.go_on(Report(on_progress, done, total, start))
         sides.append(_sides(material, reader, trained, row))
     Report(on_progress, total, total, start).tell()
     labels = [material.split.query[row].label for row in of_classes]
@@ -201,12 +209,16 @@ def look_at(material: Material, reader: Reader, projectors: dict[str, Projector]
     pixels_3HW, box = occlusion.read(reader.backbone, reader.source, image.image_id)
     seen_GG = occlusion.visible(box).numpy()
     windows_MGG = occlusion.windows()
-    pre_MP = occlusion.encode(reader.backbone, pixels_3HW, occlusion.blurred(pixels_3HW), windows_MGG)
+
+    def under_windows() -> torch.Tensor:
+        return occlusion.encode(reader.backbone, pixels_3HW, occlusion.blurred(pixels_3HW), windows_MGG)
+
+    pre_MP = occlusion.remembered(reader.backbone, reader.cache_folder, image.image_id, "windows", under_windows)
     maps = {}
     for method, projector in projectors.items():
-        whole_1C = _logits(material, material.query_MP[row : row + 1], projector)
+        whole_1C = measuring.logits(material, material.query_MP[row : row + 1], projector)
         answer = int(whole_1C.argmax())
-        scores_M = classify.log_odds(_logits(material, pre_MP, projector), answer)
+        scores_M = classify.log_odds(measuring.logits(material, pre_MP, projector), answer)
         drops_M = classify.log_odds(whole_1C, answer) - scores_M
         maps[method] = (whole_1C, occlusion.heat(drops_M, windows_MGG).numpy())
     random = np.random.default_rng((material.spec.seed, row))
@@ -217,7 +229,7 @@ def look_at(material: Material, reader: Reader, projectors: dict[str, Projector]
     pre_MP = occlusion.encode(reader.backbone, pixels_3HW, occlusion.mean_colour(pixels_3HW), covers_MGG)
     views = {}
     for number, (method, (whole_1C, heat_GG)) in enumerate(maps.items()):
-        logits_MC = _logits(material, pre_MP, projectors[method])
+        logits_MC = measuring.logits(material, pre_MP, projectors[method])
         answer = int(whole_1C.argmax())
         views[method] = View(
             answer=answer,
@@ -233,12 +245,14 @@ def look_at(material: Material, reader: Reader, projectors: dict[str, Projector]
 def deletion(curves: Sequence[Curve]) -> Deletion:
     """The curves of several photos, at least one, together."""
     gains = [curve.gain for curve in curves]
+    by_chance = metrics.mean_interval([curve.changed_by_chance / RANDOM_ORDERS for curve in curves])
     return Deletion(
         count=len(curves),
         gain=float(np.mean(gains)),
         gain_interval=metrics.mean_interval(gains),
         changed=Share(sum(curve.changed for curve in curves), len(curves)),
-        changed_by_chance=Share(sum(curve.changed_by_chance for curve in curves), RANDOM_ORDERS * len(curves)),
+        changed_by_chance=sum(curve.changed_by_chance for curve in curves),
+        chance_interval=None if by_chance is None else (max(0.0, by_chance[0]), min(1.0, by_chance[1])),
     )
 
 
@@ -260,10 +274,15 @@ def _curve(whole_1C: torch.Tensor, logits_MC: torch.Tensor, answer: int, own: in
 
 def _sides(material: Material, reader: Reader, projector: Projector, row: int) -> tuple[int, int]:
     """The answers of one photo with its middle covered, and with its rim covered."""
-    pixels_3HW, box = occlusion.read(reader.backbone, reader.source, material.split.query[row].image_id)
-    covers_2GG = occlusion.middle_and_rim(box)
-    pre_2P = occlusion.encode(reader.backbone, pixels_3HW, occlusion.blurred(pixels_3HW), covers_2GG)
-    middle_covered, rim_covered = _logits(material, pre_2P, projector).argmax(dim=1).tolist()
+    image_id = material.split.query[row].image_id
+
+    def half_covered() -> torch.Tensor:
+        pixels_3HW, box = occlusion.read(reader.backbone, reader.source, image_id)
+        covers_2GG = occlusion.middle_and_rim(box)
+        return occlusion.encode(reader.backbone, pixels_3HW, occlusion.blurred(pixels_3HW), covers_2GG)
+
+    pre_2P = occlusion.remembered(reader.backbone, reader.cache_folder, image_id, "middle_and_rim", half_covered)
+    middle_covered, rim_covered = measuring.logits(material, pre_2P, projector).argmax(dim=1).tolist()
     return middle_covered, rim_covered
 
 
@@ -275,29 +294,3 @@ def _sample_of_classes(material: Material) -> list[int]:
     for label in range(material.support.n_classes):
         rows += sorted(random.permutation(np.flatnonzero(labels == label))[:RIM_PHOTOS].tolist())
     return rows
-
-
-def _fit(material: Material, report: Report) -> Projector:
-    _go_on(report)
-    with one_thread():
-        trained = prolip.fit(
-            material.support,
-            material.class_vectors.text_CD,
-            material.projector,
-            material.logit_scale,
-            replace(material.spec.fit, seed=material.spec.seed),
-            lambda _step: report.tell(),
-            on_fold=report,
-        )
-    if trained.stopped:
-        raise Cancelled("Stopped; nothing was saved.")
-    return trained.projector
-
-
-def _go_on(report: Report) -> None:
-    if report.tell():
-        raise Cancelled("Stopped; nothing was saved.")
-
-
-def _logits(material: Material, pre_NP: torch.Tensor, projector: Projector) -> torch.Tensor:
-    return classify.logits(pre_NP, projector, material.class_vectors.text_CD, material.logit_scale)

@@ -8,7 +8,7 @@ from typing import Any
 from prolip_core.report_text import plain
 from prolip_core.studies.certainty_text import Block, Row
 from prolip_core.studies.look_rim import ClassEvidence
-from prolip_core.studies.look_study import Deletion
+from prolip_core.studies.look_study import RANDOM_ORDERS, Deletion
 from prolip_core.types import Note
 
 TITLES = {"zero_shot": "Zero-shot", "prolip": "ProLIP"}
@@ -22,8 +22,8 @@ def deletion_note(deletion: Deletion) -> Note:
         {
             "changed": deletion.changed.count,
             "count": deletion.changed.total,
-            "by_chance": deletion.changed_by_chance.count,
-            "tries": deletion.changed_by_chance.total,
+            "by_chance": deletion.changed_by_chance,
+            "tries": RANDOM_ORDERS * deletion.count,
         },
     )
 

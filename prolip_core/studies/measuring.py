@@ -19,8 +19,7 @@ PHOTOS = 100
 
 def fit(material: Material, support: Support, report: Report) -> Projector:
     """The projector trained on these photos, λ and all as the spec says; raises Cancelled where a person stops it."""
-    if report.tell():
-        raise Cancelled("Stopped; nothing was saved.")
+    go_on(report)
     config = replace(material.spec.fit, seed=material.spec.seed)
     with one_thread():
         trained = prolip.fit(
@@ -35,6 +34,12 @@ def fit(material: Material, support: Support, report: Report) -> Projector:
     if trained.stopped:
         raise Cancelled("Stopped; nothing was saved.")
     return trained.projector
+
+
+def go_on(report: Report) -> None:
+    """Tells how far the study is. Raises Cancelled where a person stops it."""
+    if report.tell():
+        raise Cancelled("Stopped; nothing was saved.")
 
 
 def logits(material: Material, pre_NP: torch.Tensor, projector: Projector) -> torch.Tensor:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import platform
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from prolip_core import __version__, runs
+from prolip_core import runs
 from prolip_core.baselines import methods
 from prolip_core.errors import RunError
 from prolip_core.studies import certainty_files, conditions_files, curve_advice, look_files, new_classes
@@ -227,11 +225,7 @@ def _head(name: str, study: Study) -> dict[str, Any]:
         "seed": spec.seed,
         "query_count": len(material.split.query),
         "seconds": study.seconds,
-        "versions": {
-            "prolip_studio": __version__,
-            "python": platform.python_version(),
-            **{library: version(library) for library in runs.VERSIONED},
-        },
+        "versions": runs.versions(),
     }
 
 

@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from prolip_core import storage
+from prolip_core.storage import Database
 from tests.conftest import REPOSITORY
 
 STEPS = ("projects", "classes", "photos", "train", "compare", "evidence")
@@ -118,6 +120,15 @@ def server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     running.start()
     yield running
     running.end()
+
+
+@pytest.fixture
+def db(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    """The database behind the server, to see what really happened; this process works in its data folder too."""
+    monkeypatch.setenv("PROLIP_HOME", str(server.home))
+    opened = storage.open_database()
+    yield opened
+    opened.close()
 
 
 @dataclass(frozen=True)

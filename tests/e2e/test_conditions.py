@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,20 +13,12 @@ from playwright.sync_api import expect
 from prolip_core import storage
 from prolip_core.storage import Database
 from tests import fakes, image_factory
-from tests.e2e.conftest import PATIENCE_MS, Server, Tab
+from tests.e2e.conftest import PATIENCE_MS, Tab
 from tests.pages.conftest import add_photos, make_project
 
 NAMES = ("Nut", "Bolt", "Gear")
 PICTURES = os.environ.get("PROLIP_PICTURES")
 """A folder: every step leaves a picture there."""
-
-
-@pytest.fixture
-def served(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
-    monkeypatch.setenv("PROLIP_HOME", str(server.home))
-    database = storage.open_database()
-    yield database
-    database.close()
 
 
 def picture(tab: Tab, name: str) -> None:
@@ -55,7 +47,7 @@ def picture(tab: Tab, name: str) -> None:
     ],
 )
 def test_worse_photos_and_a_second_set(
-    served: Database,
+    db: Database,
     new_tab: Callable[..., Tab],
     tmp_path: Path,
     locale: str,
@@ -64,10 +56,10 @@ def test_worse_photos_and_a_second_set(
     missing: str,
     kept: str,
 ) -> None:
-    project = make_project(served, f"Parts {locale}", NAMES)
-    add_photos(served, project, 3)
-    add_photos(served, project, 2, "test")
-    before = storage.photos.list_(served, project.id)
+    project = make_project(db, f"Parts {locale}", NAMES)
+    add_photos(db, project, 3)
+    add_photos(db, project, 2, "test")
+    before = storage.photos.list_(db, project.id)
     tab = new_tab(locale)
     tab.open(f"/evidence?project={project.id}&view=conditions")
     tab.click("compute_stress")
@@ -85,4 +77,4 @@ def test_worse_photos_and_a_second_set(
     tab.see(missing)
     assert kept in " ".join(tab.words().split())
     picture(tab, f"second-{locale[:2]}")
-    assert storage.photos.list_(served, project.id) == before
+    assert storage.photos.list_(db, project.id) == before

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import expect
@@ -23,15 +22,6 @@ from tests.e2e.conftest import PATIENCE_MS, Server, Tab
 NewTab = Callable[..., Tab]
 NAMES = ("bolt", "nut", "washer", "gear")
 PARTS = ("more-photos", "compared", "not-sure", "new-class")
-
-
-@pytest.fixture
-def db(server: Server, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The database of the running server."""
-    monkeypatch.setenv("PROLIP_HOME", str(server.home))
-    opened = storage.open_database()
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from playwright.sync_api import expect
 
-from prolip_core import storage
 from prolip_core.storage import Database
-from tests.e2e.conftest import PATIENCE_MS, Server, Tab
+from tests.e2e.conftest import PATIENCE_MS, Tab
 from tests.e2e.test_the_way import NewTab
 from tests.pages.conftest import add_photos, make_project
-
-
-@pytest.fixture
-def served(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
-    """The database behind the server, and its data folder for the photos."""
-    monkeypatch.setenv("PROLIP_HOME", str(server.home))
-    database = storage.open_database()
-    yield database
-    database.close()
 
 
 def _pictures_are_drawn(tab: Tab, count: int) -> None:
@@ -41,11 +29,11 @@ def _pictures_are_drawn(tab: Tab, count: int) -> None:
     ],
 )
 def test_maps_of_test_photos_and_of_a_chosen_one(
-    new_tab: NewTab, served: Database, locale: str, words: tuple[str, ...]
+    new_tab: NewTab, db: Database, locale: str, words: tuple[str, ...]
 ) -> None:
-    project = make_project(served, "Looked at", ("Bolt", "Nut"))
-    add_photos(served, project, 3)
-    add_photos(served, project, 1, "test")
+    project = make_project(db, "Looked at", ("Bolt", "Nut"))
+    add_photos(db, project, 3)
+    add_photos(db, project, 1, "test")
     tab = new_tab(locale)
     tab.open(f"/evidence?project={project.id}&view=where-it-looks")
     tab.click("compute_look")

@@ -18,7 +18,7 @@ from prolip_core.storage import Database
 from prolip_core.storage.records import Project
 from prolip_core.types import CheckedPhoto
 from tests import image_factory
-from tests.e2e.conftest import PATIENCE_MS, Server, Tab
+from tests.e2e.conftest import PATIENCE_MS, Tab
 from tests.pages.conftest import add_photos, make_project
 from tests.pages.test_compare import add_run
 
@@ -32,15 +32,6 @@ FOCUSED = """() => {
   return at?.getAttribute('aria-label') ?? at?.innerText ?? ''
 }"""
 """What the keys act on, by the name that is read aloud."""
-
-
-@pytest.fixture
-def db(server: Server, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The database of the running server."""
-    monkeypatch.setenv("PROLIP_HOME", str(server.home))
-    opened = storage.open_database()
-    yield opened
-    opened.close()
 
 
 def photos_page(new_tab: NewTab, project: Project, language: str = "en-US") -> Tab:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,20 +11,11 @@ from playwright.sync_api import expect
 from prolip_core import storage
 from prolip_core.storage import Database
 from prolip_core.storage.records import Project
-from tests.e2e.conftest import Server, Tab
+from tests.e2e.conftest import Tab
 from tests.pages.conftest import add_photos, make_project
 from tests.pages.test_compare import add_run
 
 NewTab = Callable[..., Tab]
-
-
-@pytest.fixture
-def db(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
-    """The database of the running server."""
-    monkeypatch.setenv("PROLIP_HOME", str(server.home))
-    opened = storage.open_database()
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,15 +23,6 @@ from tests.pages.conftest import add_photos, make_project
 
 NewTab = Callable[..., Tab]
 ENDLESS = FitConfig("adam", "1/N", learning_rate=1e-6, epochs=100_000)
-
-
-@pytest.fixture
-def served(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
-    """The database behind the server, to see what really happened."""
-    monkeypatch.setenv("PROLIP_HOME", str(server.home))
-    database = storage.open_database()
-    yield database
-    database.close()
 
 
 def _project_of(tab: Tab) -> str:
@@ -92,7 +83,7 @@ def test_a_page_asked_first_on_a_fresh_server_is_never_shown_without_the_app(
         fresh.end()
 
 
-def test_the_sample_in_english_from_one_click_to_the_photos_of_a_cell(new_tab: NewTab, served: Database) -> None:
+def test_the_sample_in_english_from_one_click_to_the_photos_of_a_cell(new_tab: NewTab, db: Database) -> None:
     tab = new_tab("en-US")
     tab.open()
     tab.see("Will a few photos be enough to recognise your products?")
@@ -105,7 +96,7 @@ def test_the_sample_in_english_from_one_click_to_the_photos_of_a_cell(new_tab: N
     assert len(found) == 2 and int(found[1]) > int(found[0])
     assert "very unlikely to be luck" in tab.words()
 
-    count = _click_cell_and_see_its_photos(tab, served, "zero_shot", 1, 0)
+    count = _click_cell_and_see_its_photos(tab, db, "zero_shot", 1, 0)
     tab.see("were answered as")
     text = tab.page.get_by_text(re.compile(r"photos? of .* (was|were) answered as")).inner_text()
     assert "Nut" in text and "Bolt" in text
@@ -118,7 +109,7 @@ def test_the_sample_in_english_from_one_click_to_the_photos_of_a_cell(new_tab: N
     tab.see("were changed since this training")
 
 
-def test_an_own_project_in_japanese(new_tab: NewTab, served: Database, tmp_path: Path) -> None:
+def test_an_own_project_in_japanese(new_tab: NewTab, db: Database, tmp_path: Path) -> None:
     source = development_photos("clothing")
     folder = _folder_of(source, tmp_path / "服", {"dress": "ワンピース", "shoes": "靴", "hat": "帽子"}, per_class=8)
     tab = new_tab("ja-JP")
@@ -154,20 +145,20 @@ def test_an_own_project_in_japanese(new_tab: NewTab, served: Database, tmp_path:
     assert "ワンピース" not in other.words()
 
     project_id = _project_of(tab)
-    _make_endless(served, project_id)
+    _make_endless(db, project_id)
     tab.go("train")
     tab.click("start_training")
-    job = _wait_for_job(served, project_id, lambda job: job.is_live and job.n_steps > 0)
+    job = _wait_for_job(db, project_id, lambda job: job.is_live and job.n_steps > 0)
     tab.page.reload()
     tab.see("最大 100,000")
-    later = _wait_for_job(served, project_id, lambda now: now.n_steps > job.n_steps)
+    later = _wait_for_job(db, project_id, lambda now: now.n_steps > job.n_steps)
     assert (later.id, later.is_live) == (job.id, True)  # a reload in the middle changes nothing
     tab.click(f"stop_{job.id}")
     tab.see("学習が終わりました。")
-    assert _wait_for_job(served, project_id, lambda job: not job.is_live).run_id is not None
+    assert _wait_for_job(db, project_id, lambda job: not job.is_live).run_id is not None
     tab.go("compare")
     tab.see("6 枚で測りました")
-    assert _click_cell_and_see_its_photos(tab, served, "prolip", *_fullest_cell(served, project_id)) > 0
+    assert _click_cell_and_see_its_photos(tab, db, "prolip", *_fullest_cell(db, project_id)) > 0
     assert "ワンピース" not in other.words()
     other.open(tab.page.url.removeprefix(tab.url))
     other.see("Measured on 6 test photos")
@@ -195,11 +186,7 @@ def _folder_of(source: Path, target: Path, names: dict[str, str], per_class: int
     return target
 
 
-def test_photos_are_ticked_over_pages_and_their_words_are_only_text(
-    new_tab: NewTab, server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PROLIP_HOME", str(server.home))
-    db = storage.open_database()
+def test_photos_are_ticked_over_pages_and_their_words_are_only_text(db: Database, new_tab: NewTab) -> None:
     evil = "<b>x</b><img src=http://example.com/a.png>"
     project = make_project(db, "Many", (evil, "Bolt"))
     add_photos(db, project, 15)
@@ -224,34 +211,33 @@ def test_photos_are_ticked_over_pages_and_their_words_are_only_text(
     photos = storage.photos.list_(db, project.id)
     assert [number for number, photo in enumerate(photos) if photo.excluded] == [1, 2, 3, 24, 25, 26, 27, 28]
     expect(tab.page.locator(".photo .tick:checked")).to_have_count(0)
-    db.close()
 
 
-def test_a_killed_server_loses_nothing(new_tab: NewTab, server: Server, served: Database) -> None:
+def test_a_killed_server_loses_nothing(new_tab: NewTab, server: Server, db: Database) -> None:
     tab = new_tab("en-US")
     tab.open()
     tab.click("try_sample")
     tab.see("Training finished.")
     url, project_id = tab.page.url, _project_of(tab)
-    (first,) = storage.runs.list_(served, project_id)
-    _make_endless(served, project_id)
+    (first,) = storage.runs.list_(db, project_id)
+    _make_endless(db, project_id)
     tab.page.goto(url)
     tab.see("Training finished.")
     tab.settle()
     tab.click("start_training")
-    job = _wait_for_job(served, project_id, lambda job: job.is_live and job.n_steps > 0)
+    job = _wait_for_job(db, project_id, lambda job: job.is_live and job.n_steps > 0)
     server.kill()
     assert job.is_live and job.run_id != first.id
     server.start()
     tab.page.goto(url)
     tab.see("of at most 100,000")
-    later = _wait_for_job(served, project_id, lambda now: now.n_steps > job.n_steps)
+    later = _wait_for_job(db, project_id, lambda now: now.n_steps > job.n_steps)
     assert (later.id, later.is_live) == (job.id, True)
     tab.click(f"stop_{job.id}")
     tab.see("You stopped this training early.")
-    done = _wait_for_job(served, project_id, lambda job: not job.is_live)
-    assert [run.id for run in storage.runs.list_(served, project_id)] == [done.run_id, first.id]
-    known = {run.id for card in storage.projects.cards(served) for run in storage.runs.list_(served, card.project.id)}
+    done = _wait_for_job(db, project_id, lambda job: not job.is_live)
+    assert [run.id for run in storage.runs.list_(db, project_id)] == [done.run_id, first.id]
+    known = {run.id for card in storage.projects.cards(db) for run in storage.runs.list_(db, card.project.id)}
     assert {folder.name for folder in config.run_folder().iterdir()} == known
     tab.go("compare")
     tab.see("of 100 right")
