@@ -267,20 +267,20 @@ def test_a_damaged_photo_is_told_by_its_name_and_leaves_no_file(db: Database, tm
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_more_photos_than_a_file_holds_are_told_before_anything_is_written(
-    db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_more_photos_than_a_file_holds_are_told_before_anything_is_written(db: Database, tmp_path: Path) -> None:
     project = project_file_factory.small_project(db)
     saved = writing.save(db, project.id, tmp_path / "x.prolip")
-    monkeypatch.setattr(layout, "MAX_PHOTOS", 7)
-    with pytest.raises(ProjectFileError, match="8 photos; a project file holds 7"):
-        writing.save(db, project.id, tmp_path / "y.prolip")
-    with pytest.raises(ProjectFileError, match="8 photos; the limit is 7"):
-        reading.open_project(db, saved.path)
-    monkeypatch.undo()
-    monkeypatch.setenv("PROLIP_HOME", str(config.data_folder()))
-    with mock.patch.object(layout, "MAX_PHOTO_BYTES", 1000), pytest.raises(ProjectFileError, match="GB together"):
-        writing.save(db, project.id, tmp_path / "y.prolip")
+    with mock.patch.object(layout, "MAX_PHOTOS", 7):
+        with pytest.raises(ProjectFileError, match="8 photos; a project file holds 7"):
+            writing.save(db, project.id, tmp_path / "y.prolip")
+        with pytest.raises(ProjectFileError, match="8 photos; the limit is 7"):
+            reading.open_project(db, saved.path)
+    with mock.patch.object(layout, "MAX_PHOTO_BYTES", 1000):
+        with pytest.raises(ProjectFileError, match="GB together"):
+            writing.save(db, project.id, tmp_path / "y.prolip")
+        with pytest.raises(ProjectFileError, match="too large"):
+            reading.open_project(db, saved.path)
+    assert not (tmp_path / "y.prolip").exists() and len(storage.projects.cards(db)) == 1
 
 
 @pytest.mark.parametrize("at", [1, 5, 9])

@@ -19,17 +19,12 @@ AT_ONCE_S = 1.5
 """So long a click waits for its end: most projects are ready by then, and nothing flickers."""
 
 _FETCH, _OPENING = "fetch_project_file", "opening_project_file"
+_FOLDER = Path(__file__).parent
 _LINK = st.components.v2.component(
     "prolip_file_link",
     html="<a></a>",
-    css=(
-        "a { display: block; box-sizing: border-box; width: 100%; padding: 0.47rem 0.75rem; border-radius: 0.5rem;"
-        " background: var(--st-primary-color); color: #fff; font: 400 0.875rem/1.5 var(--st-font); text-align: center;"
-        " text-decoration: none; }"
-        " a:hover { filter: brightness(0.9); }"
-        " a:focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: 2px; }"
-    ),
-    js=(Path(__file__).parent / "file_link.js").read_text(encoding="utf-8"),
+    css=(_FOLDER / "file_link.css").read_text(encoding="utf-8"),
+    js=(_FOLDER / "file_link.js").read_text(encoding="utf-8"),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,10 @@ from streamlit.testing.v1 import AppTest
 
 from pages.ui import cached, project_file
 from prolip_core import storage
+from prolip_core.errors import Cancelled
 from prolip_core.project_files import writing
 from prolip_core.storage import Database
+from prolip_core.types import Progress
 from tests.pages.conftest import shown
 from tests.project_file_factory import add_run, small_project
 
@@ -95,3 +98,32 @@ def test_a_project_that_was_deleted_meanwhile_is_no_error(app: AppTest, db: Data
     app.run()
     assert not app.exception
     assert cached.transfers().imports() == ()
+
+
+def test_how_far_it_is_and_stop(app: AppTest, db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = small_project(db)
+    begun, go = threading.Event(), threading.Event()
+
+    def slow(database: Database, project_id: str, path: Path, on_progress: writing.OnProgress) -> writing.SavedFile:
+        on_progress(Progress("export", 3, 8, 1.0, 5.0))
+        begun.set()
+        assert go.wait(60.0)
+        if on_progress(Progress("export", 4, 8, 1.0, 4.0)):
+            raise Cancelled("Stopped; nothing was saved.")
+        raise AssertionError("nobody asked it to stop")
+
+    monkeypatch.setattr(project_file, "AT_ONCE_S", 0.01)
+    monkeypatch.setattr(writing, "save", slow)
+    app.run()
+    click(app, f"save_file_{project.id}")
+    assert begun.wait(60.0)
+    app.run()  # as after a reload: it goes on, and is to be seen
+    (bar,) = app.get("progress")
+    assert bar.proto.text == "3 of 8 photos · 5 seconds left"
+    one = cached.transfers().of_project(project.id)
+    assert one is not None
+    click(app, f"stop_file_{one.id}")
+    go.set()
+    cached.transfers().wait(one.id, 60.0)
+    app.run()
+    assert "nothing of it was kept" in shown(app)
