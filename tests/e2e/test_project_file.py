@@ -43,7 +43,7 @@ def _numbers(tab: Tab) -> list[str]:
         tab.settle()
         tab.page.wait_for_timeout(500)
         found.append(tab.page.locator("[data-testid=stMainBlockContainer]").inner_text())
-        found += tab.page.locator("[data-testid=stVegaLiteChart] svg text").all_inner_texts()
+        found += tab.page.locator("[data-testid=stVegaLiteChart] svg text").all_text_contents()
     return found
 
 
