@@ -11,7 +11,7 @@ from playwright.sync_api import Browser
 
 from prolip_core import storage
 from tests.e2e.conftest import PATIENCE_MS, Server, Tab
-from tests.project_file_factory import add_run, whole_project
+from tests.project_file_factory import add_run, small_project
 
 VIEWS = 5
 
@@ -60,8 +60,9 @@ def test_a_project_on_another_computer_shows_the_same_numbers(
 ) -> None:
     monkeypatch.setenv("PROLIP_HOME", str(server.home))
     db = storage.open_database()
-    project = whole_project(db)
-    add_run(db, project)
+    project = small_project(db, "部品 <b>1</b>")
+    for _ in range(2):
+        add_run(db, project)
     db.close()
 
     tab = new_tab(locale)
