@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -70,7 +71,8 @@ STRESSED = {
 def another_tab(project: Project, **address: str) -> AppTest:
     """Where nothing is known of what the first one holds."""
     other = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=30)
-    for step in (lambda: other, lambda: other.switch_page(PAGE)):
+    steps: tuple[Callable[[], AppTest], ...] = (lambda: other, lambda: other.switch_page(PAGE))
+    for step in steps:
         for name, value in {"lang": "en", "project": project.id, **address}.items():
             step().query_params[name] = value
         other.run()
