@@ -61,3 +61,11 @@ def predict(
         Prediction(image_id, int(label), int(best), tuple(row))
         for image_id, label, best, row in zip(image_ids, labels_N, best_N, probs_NC.tolist(), strict=True)
     )
+
+
+def most_alike(image_ND: torch.Tensor, known_MD: torch.Tensor, count: int) -> tuple[list[list[int]], list[list[float]]]:
+    """Of each of N embeddings the `count` of M known ones that are most like it, the most alike first: places and cosines."""
+    if not len(known_MD):
+        return [[] for _ in image_ND], [[] for _ in image_ND]
+    cosine_NK, place_NK = (image_ND @ known_MD.T).topk(min(count, len(known_MD)), dim=1)
+    return place_NK.tolist(), cosine_NK.clamp(-1, 1).tolist()

@@ -11,7 +11,7 @@ from prolip_core.photo_checks import Finding
 from prolip_core.storage.records import ClassRow, Job, Photo, RunSummary, StudySummary
 from prolip_core.types import Note
 
-Step = Literal["projects", "classes", "photos", "train", "compare", "evidence"]
+Step = Literal["projects", "classes", "photos", "train", "compare", "evidence", "try_it"]
 State = Literal["done", "next", "attention", "working", "later"]
 MIN_CLASSES = 2
 _CHANGED_SINCE = "Classes, sentences or photos were changed since the last training."
@@ -36,14 +36,17 @@ def states(
     language: str,
     studies: Sequence[StudySummary] = (),
     live_studies: Sequence[Job] = (),
+    *,
+    has_tried: bool = False,
 ) -> tuple[StepState, ...]:
     """The steps of an open project in their order. `runs`: the newest first; `fingerprint`: of the data as it is now;
-    `language`: what the chosen model reads (`BackboneSpec.language`); `studies`: of the page of the evidence."""
+    `language`: what the chosen model reads (`BackboneSpec.language`); `studies`: of the page of the evidence; has_tried:
+    whether a photo was tried."""
     of_classes, of_photos = _classes(classes, language), _photos(classes, photos, findings)
     blocked = why_not_train(classes, findings)
     of_train, of_compare = _train(blocked, runs, live_job, fingerprint), _compare(runs, fingerprint)
     of_evidence = _evidence(blocked, studies, live_studies, fingerprint)
-    return of_classes, of_photos, of_train, of_compare, of_evidence
+    return of_classes, of_photos, of_train, of_compare, of_evidence, _try_it(runs, has_tried)
 
 
 def why_not_train(classes: Sequence[ClassRow], findings: Sequence[Finding]) -> Note | None:
@@ -147,3 +150,12 @@ def _evidence(
     return StepState(
         "evidence", "later", Note("Nothing here has to be computed; each question can be asked at any time.")
     )
+
+
+def _try_it(runs: Sequence[RunSummary], has_tried: bool) -> StepState:
+    """Nobody has to try a photo either."""
+    if not runs:
+        return StepState("try_it", "later", Note("There is no result yet. Train first."))
+    if has_tried:
+        return StepState("try_it", "done")
+    return StepState("try_it", "later", Note("New photos can be tried at any time."))

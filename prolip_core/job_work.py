@@ -51,6 +51,10 @@ class WarmBackbone:
             self._key = key
         return self._backbone
 
+    def has(self, backbone: Backbone) -> bool:
+        """Whether this very model is the one that is kept."""
+        return self._backbone is backbone
+
 
 def warm_up(warm: WarmBackbone, device: str) -> None:
     """Loads the model that most trainings use, so that the first one does not wait for it."""

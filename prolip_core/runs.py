@@ -237,6 +237,7 @@ def as_dict(run: PilotRun) -> dict[str, Any]:
         "photos": {
             "support": _photo_list(run.split.support, names),
             "query": _photo_list(run.split.query, names),
+            "dropped": _photo_list(run.split.dropped, names),
         },
         "history": [asdict(step) for step in _thinned(run.trained.history)],
         "versions": versions(),

@@ -20,7 +20,7 @@ from typing import Any
 
 import filelock
 
-from prolip_core import jobs, sample_photos, storage
+from prolip_core import jobs, sample_photos, storage, wake
 from prolip_core.errors import Cancelled, ProLIPError, StorageError
 from prolip_core.job_control import FIT, JobControl
 from prolip_core.storage import Database
@@ -53,6 +53,7 @@ class Worker:
         self._used_device = ""
         self._present: tuple[str, ...] = ()
         self._idle_since = time.monotonic()
+        self._just_trained: str | None = None
 
     def run(self) -> None:
         """Works until nobody needs it any more."""
@@ -68,7 +69,7 @@ class Worker:
                 env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
             )
         # Only now: the imports take seconds, and the server shall see a worker at once.
-        from prolip_core import devices, job_work
+        from prolip_core import devices, job_work, try_work
 
         present = devices.present()
         try:
@@ -78,12 +79,15 @@ class Worker:
             return
         warm = job_work.WarmBackbone()
         job_work.warm_up(warm, self._device)
+        warm_run = try_work.WarmRun(warm)
         # Only now: the server takes a worker that names its device for one that has come through its start.
         self._present, self._used_device = present, used_device
         if hasattr(os, "nice"):
             os.nice(5)  # from now on clicks come first where there are few cores
         purged_at = time.monotonic()
+        is_fresh = True
         while True:
+            bell = wake.heard()
             # Between jobs too: a long queue must not hold deletions up.
             if time.monotonic() - purged_at > PURGE_EVERY_S:
                 storage.purge(self._db)
@@ -91,12 +95,23 @@ class Worker:
             self._refuse_absent()
             job = storage.jobs.claim(self._db, self._device, self._serves())
             if job is not None:
-                self._work(job, warm)
+                self._work(job, warm, warm_run)
                 self._idle_since = time.monotonic()
+                continue
+            if is_fresh or self._just_trained is not None:
+                self._make_ready(warm_run)
+                is_fresh, self._just_trained = False, None
                 continue
             if self._may_leave():
                 return
-            time.sleep(POLL_EVERY_S)
+            wake.wait(bell, POLL_EVERY_S)
+
+    def _make_ready(self, warm_run: Any) -> None:
+        """Nobody waits: the run that the next tried photo will be shown to is loaded."""
+        try:
+            warm_run.warm_up(self._db, self._just_trained, self._device)
+        except Exception:  # noqa: BLE001 - whoever tries a photo is told then; nobody has asked for anything yet
+            _log.info("the newest result cannot be made ready", exc_info=True)
 
     def _serves(self) -> tuple[str, ...]:
         """The devices whose jobs it takes: its own, and the one that "auto" turned out to be."""
@@ -113,8 +128,8 @@ class Worker:
                 except ProLIPError as error:
                     storage.jobs.fail_waiting(self._db, device, jobs.error_as_dict(error))
 
-    def _work(self, job: Job, warm: Any) -> None:
-        from prolip_core import job_work, study_work
+    def _work(self, job: Job, warm: Any, warm_run: Any) -> None:
+        from prolip_core import job_work, study_work, try_work
 
         control = self._control = JobControl(self._db, job.id)
         try:
@@ -125,8 +140,13 @@ class Worker:
                 job_work.make_sample(self._db, job, control, warm)
             elif job.kind == "study":
                 study_work.run(self._db, job, control, warm)
+            elif job.kind == "try":
+                try_work.run(self._db, job, control, warm_run)
+                storage.jobs.finish(self._db, job.id, "done")
             else:
                 job_work.train(self._db, job, control, warm)
+            if job.kind in storage.jobs.TRAININGS:
+                self._just_trained = job.project_id
         except Cancelled:
             self._finish(control, job, "stopped", None)
         except ProLIPError as error:

@@ -118,9 +118,14 @@ def test_methods_are_found_by_key_in_the_order_of_the_list() -> None:
 
 def test_what_a_method_needs_is_looked_at() -> None:
     bare, whole = make_problem(), whole_problem()
-    missing = [method.key for method in METHODS if not method.can_run(bare)]
-    assert missing == ["coop", "prolip_text"]
-    assert all(method.can_run(whole) for method in METHODS)
+    missing = {method.key: reason.text for method in METHODS if (reason := method.why_not(bare)) is not None}
+    assert list(missing) == ["coop", "prolip_text"]
+    assert all("text part" in reason for reason in missing.values())
+    assert all(method.why_not(whole) is None for method in METHODS)
+
+
+def test_only_zero_shot_does_not_learn() -> None:
+    assert [method.key for method in METHODS if not method.learns] == ["zero_shot"]
 
 
 def test_every_public_function_that_fits_is_in_the_list() -> None:

@@ -13,7 +13,7 @@ from prolip_core.photo_checks import Finding
 from prolip_core.storage.records import ClassRow, Job, Photo, RunSummary, StudySummary
 from prolip_core.types import ImageRecord, Note, Quality
 
-STEPS: tuple[Step, ...] = ("classes", "photos", "train", "compare", "evidence")
+STEPS: tuple[Step, ...] = ("classes", "photos", "train", "compare", "evidence", "try_it")
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ STEPS: tuple[Step, ...] = ("classes", "photos", "train", "compare", "evidence")
     ],
 )
 def test_a_project_opens_where_there_is_something_to_do(states: tuple[State, ...], opens: Step) -> None:
-    steps = [StepState(step, state) for step, state in zip(STEPS, (*states, "later"), strict=True)]
+    steps = [StepState(step, state) for step, state in zip(STEPS, (*states, "later", "later"), strict=True)]
     assert guide.where_to_go_on(steps) == opens
 
 
@@ -96,8 +96,12 @@ def states(
     job: Job | None = None,
     studies: Sequence[StudySummary] = (),
     live_studies: Sequence[Job] = (),
+    *,
+    has_tried: bool = False,
 ) -> dict[Step, tuple[State, str]]:
-    found = guide.states(classes, photos, findings, runs, job, "now", "English", studies, live_studies)
+    found = guide.states(
+        classes, photos, findings, runs, job, "now", "English", studies, live_studies, has_tried=has_tried
+    )
     assert tuple(one.step for one in found) == STEPS
     return {one.step: (one.state, "" if one.reason is None else one.reason.text) for one in found}
 
@@ -193,3 +197,15 @@ def test_the_evidence_never_asks_for_anything(
     expected: tuple[State, str],
 ) -> None:
     assert states(findings=findings, studies=studies, live_studies=live)["evidence"] == expected
+
+
+@pytest.mark.parametrize(
+    ("runs", "has_tried", "expected"),
+    [
+        ((), True, ("later", "There is no result yet. Train first.")),
+        ((run("before"),), False, ("later", "New photos can be tried at any time.")),
+        ((run("before"),), True, ("done", "")),
+    ],
+)
+def test_trying_is_asked_of_nobody(runs: Sequence[RunSummary], has_tried: bool, expected: tuple[State, str]) -> None:
+    assert states(runs=runs, has_tried=has_tried)["try_it"] == expected

@@ -864,7 +864,7 @@ def test_of_the_comparisons_of_names_only_the_newest_are_kept(db: Database) -> N
     projects = [project_with(db)[0] for _ in range(2)]
     training = storage.jobs.enqueue(db, projects[0].id, "train", {})
     storage.jobs.finish(db, training.id, "failed")
-    count = 2 * storage.jobs.KEPT_SIMILARITIES
+    count = 2 * storage.jobs.KEPT["similarity"]
     for number in range(count):
         for project in projects:
             job = storage.jobs.enqueue(db, project.id, "similarity", {}, key=f"{project.id[:4]}{number}")

@@ -83,6 +83,15 @@ function takeChoice(event, state) {
   state.tell("refused", "many")
 }
 
+// A picture that was copied comes in as if it had been dropped on the page's zone. Words that are pasted go where they belong.
+function takePaste(event, state) {
+  const files = [...(event.clipboardData?.files ?? [])].filter((file) => file.type.startsWith("image/"))
+  const zone = document.querySelector(`.st-key-${state.dropZone} ${ZONE}`)
+  if (!files.length || !zone || document.querySelector("[role='dialog']")) return
+  event.preventDefault()
+  handOver(zone, files)
+}
+
 // While files are dragged over the window, the page's drop zone covers it; the other zones stay in sight above it.
 function listenForFiles(state) {
   let hideTimer
@@ -114,6 +123,7 @@ function listenForFiles(state) {
   window.addEventListener("dragover", cover, true)
   window.addEventListener("dragleave", keepFromZone, true)
   window.addEventListener("drop", (event) => takeDrop(event, state, uncover), true)
+  window.addEventListener("paste", (event) => takePaste(event, state))
   window.addEventListener("change", (event) => takeChoice(event, state), true)
   window.addEventListener("drop", (event) => {
     if (carriesFiles(event) && !event.defaultPrevented) event.preventDefault() // a missed drop must not open the photo

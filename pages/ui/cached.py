@@ -19,7 +19,7 @@ from prolip_core.loss_charts import LossTexts
 from prolip_core.photo_checks import Finding
 from prolip_core.run_groups import RunGroups
 from prolip_core.storage import Database
-from prolip_core.storage.records import ClassRow, Photo, Project, RunRecord, StudyRecord
+from prolip_core.storage.records import ClassRow, Photo, Project, RunRecord, StudyRecord, TriedPhoto
 
 
 @st.cache_resource(show_spinner=False)
@@ -112,6 +112,21 @@ def findings(classes: Sequence[ClassRow], photos: Sequence[Photo]) -> tuple[Find
 @st.cache_resource(show_spinner=False, max_entries=32)
 def _findings(key: int, _classes: Sequence[ClassRow], _photos: Sequence[Photo]) -> tuple[Finding, ...]:  # noqa: ARG001
     return photo_checks.check(_classes, _photos)
+
+
+def like_test(project: Project, tried: tuple[TriedPhoto, ...]) -> frozenset[str]:
+    """Those of the tried photos that are test photos of the project as it was read, or near-copies of them (ids of the bytes)."""
+    return _like_test(project.id, project.changed_at, tuple(photo.image_id for photo in tried), tried)
+
+
+@st.cache_resource(show_spinner=False, max_entries=16)
+def _like_test(
+    project_id: str,
+    changed_at: datetime,
+    image_ids: tuple[str, ...],  # noqa: ARG001
+    _tried: tuple[TriedPhoto, ...],
+) -> frozenset[str]:
+    return storage.teaching.like_test(_tried, _photos(project_id, changed_at))
 
 
 @st.cache_resource(show_spinner=False, max_entries=12)

@@ -227,7 +227,7 @@ def _row(chosen: Chosen, key: str, label: str, formats: Sequence[Format]) -> Non
     for column, (kind, mime, make) in zip(columns, formats, strict=False):
         column.download_button(
             kind.upper(),
-            _in_this_language(make),
+            in_this_language(make),
             f"{_file_stem(chosen.run.summary)}_{key}.{kind}",
             mime,
             key=f"file_{key}_{kind}",
@@ -243,7 +243,7 @@ def _file_stem(run: RunSummary) -> str:
     return f"{name}_result{run.number}" if name else f"result{run.number}"
 
 
-def _in_this_language(make: Callable[[], bytes]) -> Callable[[], bytes]:
+def in_this_language(make: Callable[[], bytes]) -> Callable[[], bytes]:
     """Streamlit makes a download outside of any session, where nobody knows the language of the screen."""
     language = session.language()
 

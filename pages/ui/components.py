@@ -81,6 +81,8 @@ def undo_button(project_id: str, key: str, *, of_classes: bool = False) -> None:
         "restore": _("Photos were included again"),
         "delete": _("Photos were deleted"),
         "tags": _("Tags were changed"),
+        "teach": _("A tried photo joined the training photos"),
+        "rollback": _("A version was brought back"),
         "classes": _("Classes were changed"),
     }
     explanation = words.get(kind or "", _("There is nothing to undo."))

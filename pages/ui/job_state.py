@@ -71,13 +71,14 @@ def _stage(job: Job) -> str:
         "cross_validation": _("Measuring by cross-validation"),
         "sure": _("Choosing how sure it must be to answer alone"),
         "study": _("Training and measuring, again and again"),
+        "try": _("Answering"),
         "save": _("Saving"),
     }.get(job.stage, _("Preparing"))
 
 
 def _amount(job: Job) -> str:
     parts = [_("{done} of {total}", done=number(job.done), total=number(job.total))]
-    if job.per_second > 0 and job.stage in ("features", "sample"):
+    if job.per_second > 0 and job.stage in ("features", "sample", "try"):
         parts.append(_("{rate} photos per second", rate=number(round(job.per_second, 1))))
     if job.left_s is not None:
         parts.append(_("{time} left", time=translator().duration(job.left_s)))

@@ -68,7 +68,7 @@ def _draw(tiles: Sequence[Tile], key: str, columns: int, ticked: Sequence[int] |
                 {
                     "id": tile.id,
                     "image": tile.image_id or "",
-                    "picture": _picture(tile.image_id),
+                    "picture": picture(tile.image_id),
                     "name": short(tile.name, 200),
                     "short": _middle_cut(short(tile.name, 200)),
                     "words": [[short(text), tone] for text, tone in tile.words],
@@ -88,15 +88,18 @@ def _draw(tiles: Sequence[Tile], key: str, columns: int, ticked: Sequence[int] |
     return result
 
 
-def _picture(image_id: str | None) -> str:
+def picture(image_id: str | None) -> str:
     """The small copy as a data address, "" where it is missing."""
-    if image_id is None:
-        return ""
+    data = None if image_id is None else thumbnail_bytes(image_id)
+    return "" if data is None else "data:image/webp;base64," + base64.b64encode(data).decode()
+
+
+def thumbnail_bytes(image_id: str) -> bytes | None:
+    """The small copy (WebP), None where it is missing."""
     try:
-        data = cached.thumbnail_store().path(image_id).read_bytes()
+        return cached.thumbnail_store().path(image_id).read_bytes()
     except OSError:
-        return ""
-    return "data:image/webp;base64," + base64.b64encode(data).decode()
+        return None
 
 
 def _middle_cut(name: str) -> str:

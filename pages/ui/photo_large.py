@@ -11,7 +11,8 @@ import streamlit as st
 from pages.ui import cached, guards, photo_tags, session
 from pages.ui.text import _, number, safe
 from prolip_core import images, storage
-from prolip_core.storage.records import Photo, Project
+from prolip_core.storage.records import Photo, Project, TriedPhoto
+from prolip_core.types import ImageRecord
 
 LARGE_SIDE_PX = 1600
 """The longer side of the picture: fine enough to see a scratch, small enough to be there at once."""
@@ -55,13 +56,15 @@ def _read(asked: object) -> tuple[list[Place], int]:
 def _draw(project: Project, places: Sequence[Place]) -> None:
     at = _turn_pages(len(places))
     photo = _find(cached.photos(project), places[at])
-    if photo is None:
+    found = photo or _tried(project, places[at])
+    if found is None:
         st.info(_("This photo is not there any more."))
         return
-    st.markdown(" · ".join([f"**{safe(photo.record.filename, 200)}**", *_facts(project, photo)]))
+    facts = _facts(project, photo) if photo is not None else [_size(found.record)]
+    st.markdown(" · ".join([f"**{safe(found.record.filename, 200)}**", *facts]))
     with st.container(key="large_photo_itself"):
         # By "stretch" Streamlit would compute it anew, smaller; the page keeps it as wide as there is room.
-        st.image(large_copy(photo), width=LARGE_SIDE_PX)
+        st.image(large_copy(found.record), width=LARGE_SIDE_PX)
 
 
 def _turn_pages(count: int) -> int:
@@ -99,14 +102,19 @@ def _find(photos: Sequence[Photo], place: Place) -> Photo | None:
     return next((photo for photo in same if photo.id == id_), same[0] if same else None)
 
 
-def large_copy(photo: Photo) -> bytes:
+def _tried(project: Project, place: Place) -> TriedPhoto | None:
+    """A photo that was tried in the open project."""
+    tried = storage.tried.of_project(cached.database(), project.id)
+    return next((photo for photo in tried if photo.image_id == place[1]), None)
+
+
+def large_copy(record: ImageRecord) -> bytes:
     """The photo upright as a JPEG that every browser shows, at most LARGE_SIDE_PX long.
 
     Raises StorageError or ImageError if its bytes are gone or damaged.
     """
-    record = photo.record
     longer, shorter = max(record.width_px, record.height_px), min(record.width_px, record.height_px)
-    data = cached.photo_store().read(photo.image_id)
+    data = cached.photo_store().read(record.image_id)
     image = images.decode(data, record.filename, min_side_px=max(1, -(-shorter * LARGE_SIDE_PX // longer)))
     image.thumbnail((LARGE_SIDE_PX, LARGE_SIDE_PX))
     buffer = io.BytesIO()
@@ -118,10 +126,14 @@ def _facts(project: Project, photo: Photo) -> list[str]:
     names = {row.id: row.display_name for row in cached.classes(project)}
     facts = [
         _("Class: {name}", name=safe(names.get(photo.class_id, ""))),
-        _("{width} × {height} pixels", width=number(photo.record.width_px), height=number(photo.record.height_px)),
+        _size(photo.record),
     ]
     if photo.excluded:
         facts.append(_("excluded"))
     elif photo.role == "test":
         facts.append(_("test"))
     return [*facts, *photo_tags.facts(photo)]
+
+
+def _size(record: ImageRecord) -> str:
+    return _("{width} × {height} pixels", width=number(record.width_px), height=number(record.height_px))

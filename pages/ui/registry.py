@@ -31,6 +31,7 @@ PAGES: tuple[PageSpec, ...] = (
     PageSpec("train", "pages/train.py", "train"),
     PageSpec("compare", "pages/compare.py", "compare"),
     PageSpec("evidence", "pages/evidence.py", "evidence"),
+    PageSpec("try_it", "pages/try_it.py", "try_it"),
 )
 
 
@@ -48,6 +49,7 @@ def titles() -> Mapping[Step, str]:
         "train": _("Fine-tune"),
         "compare": _("Compare"),
         "evidence": _("Evidence"),
+        "try_it": _("Try it"),
     }
 
 

@@ -51,13 +51,13 @@ def show(project_id: str, runs: Sequence[RunSummary]) -> Chosen:
     by_id = {run.id: run for run in runs}
     titles = {run.id: title(run) for run in runs}
     left, right, menu = st.columns([5, 5, 3], vertical_alignment="bottom")
-    run_id = components.box(left, _("Result"), titles, f"run_{project_id}_{runs[0].id}")
+    run_id = components.box(left, _("Result"), titles, _run_slot(project_id, runs))
     others = {id_: name for id_, name in titles.items() if id_ != run_id}
     other = components.box(
         right,
         _("Compared with"),
         {ZERO_SHOT: _("before the training (zero-shot)"), **others},
-        f"other_{project_id}_{run_id}",
+        _other_slot(project_id, run_id),
         help_=_("Zero-shot: the model as it is, which has only read the names of the classes."),
     )
     chosen = by_id[run_id]
@@ -70,6 +70,20 @@ def show(project_id: str, runs: Sequence[RunSummary]) -> Chosen:
         return Chosen(run, ZERO_SHOT, cached.compared(run.summary.id), *names)
     compared = comparison.of_runs(cached.run_record(other), run)
     return Chosen(run, other, compared, title(by_id[other]), title(chosen), name_of(by_id[other]), name_of(chosen))
+
+
+def choose(project_id: str, runs: Sequence[RunSummary], run_id: str, other: str) -> None:
+    """What the page shows when it is opened next: `run_id` compared with the run `other`."""
+    session.put(_run_slot(project_id, runs), run_id)
+    session.put(_other_slot(project_id, run_id), other)
+
+
+def _run_slot(project_id: str, runs: Sequence[RunSummary]) -> str:
+    return f"run_{project_id}_{runs[0].id}"
+
+
+def _other_slot(project_id: str, run_id: str) -> str:
+    return f"other_{project_id}_{run_id}"
 
 
 def title(run: RunSummary) -> str:

@@ -51,6 +51,7 @@ def step_states(project: Project) -> tuple[StepState, ...]:
         model_language(project),
         storage.studies.list_(db, project.id),
         storage.jobs.live_studies(db, project.id),
+        has_tried=storage.tried.any_of(db, project.id),
     )
 
 

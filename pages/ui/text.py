@@ -10,7 +10,7 @@ from typing import Any
 from pages.ui import session
 from prolip_core import catalogue, i18n
 from prolip_core.errors import ProLIPError
-from prolip_core.storage.records import Job
+from prolip_core.storage.records import Job, RefusedFile
 from prolip_core.types import Note
 
 SHOWN_CHARACTERS = 60
@@ -60,6 +60,12 @@ def kept_error(problem: Mapping[str, Any]) -> tuple[str, str]:
         str(problem.get("message", "")), remedy=str(problem.get("remedy", "")), **dict(problem.get("values", {}))
     )
     return error(found)
+
+
+def refused(one: RefusedFile, *, is_markdown: bool = True) -> tuple[str, str]:
+    """Reason and remedy of a file that was not taken, as the database keeps it."""
+    values = {**dict(one.values), "filename": one.filename}
+    return error(ProLIPError(one.message, remedy=one.remedy, **values), is_markdown=is_markdown)
 
 
 def model(name: str, title: str = "") -> str:

@@ -10,6 +10,7 @@ from prolip_core.baselines import adapters, closed_form, linear, projector_metho
 from prolip_core.baselines.problem import Fitted, OnStep, Problem
 from prolip_core.errors import ConfigError
 from prolip_core.i18n import N_
+from prolip_core.types import Note
 
 Fit = Callable[[Problem, OnStep | None], Fitted]
 Needs = Literal["photos", "text_side", "context"]
@@ -22,7 +23,8 @@ REFERENCE = "prolip_auto"
 class Method:
     """A method under its plain name. source: paper, as authors, year, arXiv number; empty for this project's own.
 
-    needs: "photos" (with the class vectors that every problem has), or a part of the text tower besides.
+    needs: "photos" (with the class vectors that every problem has), or a part of the text tower besides. learns: False where
+    the photos to learn from change nothing.
     """
 
     key: str
@@ -30,10 +32,13 @@ class Method:
     fit: Fit
     source: str
     needs: Needs = "photos"
+    learns: bool = True
 
-    def can_run(self, problem: Problem) -> bool:
-        """Whether the problem holds what the method needs."""
-        return self.needs == "photos" or getattr(problem, self.needs) is not None
+    def why_not(self, problem: Problem) -> Note | None:
+        """What the method needs and the problem does not hold; None where it can run."""
+        if self.needs == "photos" or getattr(problem, self.needs) is not None:
+            return None
+        return Note("This model does not let its text part be trained, which the method needs.")
 
 
 _CLIP = "Radford et al. 2021, arXiv 2103.00020"
@@ -42,7 +47,7 @@ _CLAP = "Silva-Rodríguez et al. 2024, arXiv 2312.12730"
 _PROLIP = "Fahes et al. 2024, arXiv 2410.05270"
 
 METHODS: tuple[Method, ...] = (
-    Method("zero_shot", N_("Zero-shot"), closed_form.zero_shot, _CLIP),
+    Method("zero_shot", N_("Zero-shot"), closed_form.zero_shot, _CLIP, learns=False),
     Method(
         "nearest_class_mean",
         N_("Nearest class mean"),

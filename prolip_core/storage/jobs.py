@@ -9,9 +9,11 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
+from prolip_core import wake
+from prolip_core.storage import curve
 from prolip_core.storage.database import Database, now
 from prolip_core.storage.projects import live_row
 from prolip_core.storage.records import LIVE_STATES, Job, JobKind, JobState, WorkerRow
@@ -21,11 +23,11 @@ from prolip_core.types import Step
 SERVER = "server"
 TRAININGS: tuple[JobKind, ...] = ("train", "sample")
 STUDY: JobKind = "study"
-MAX_STEPS = 2000
-"""So many points of the curve of a finished job are kept at most: `thin`."""
-
-KEPT_SIMILARITIES = 3
-"""So many finished comparisons of class names are kept for each project; each can be 200 × 200 numbers."""
+MAX_STEPS = curve.MAX_STEPS
+TRY: JobKind = "try"
+KEPT: Mapping[str, int] = {"similarity": 3, TRY: 20}
+"""So many finished jobs of these kinds are kept for each project: a comparison of class names can be 200 × 200 numbers, and every
+photo that is tried alone is a job."""
 
 ALIVE_S = 15.0
 """A worker that gave a sign of life so shortly ago is taken to live, where its lock cannot be asked."""
@@ -74,6 +76,7 @@ def enqueue(
             error=None,
         )
         session.add(row)
+    wake.call()
     return _job(row)
 
 
@@ -107,10 +110,15 @@ def live_studies(db: Database, project_id: str) -> tuple[Job, ...]:
 
 def latest_study(db: Database, project_id: str, key: str) -> Job | None:
     """The newest study of this key (`studies.key_of`), whatever became of it."""
+    return latest_of(db, project_id, STUDY, key)
+
+
+def latest_of(db: Database, project_id: str, kind: JobKind, key: str) -> Job | None:
+    """The newest job of this kind and key, whatever became of it."""
     with db.read() as session:
         row = session.scalar(
             select(JobTable)
-            .where(JobTable.project_id == project_id, JobTable.kind == STUDY, JobTable.key == key)
+            .where(JobTable.project_id == project_id, JobTable.kind == kind, JobTable.key == key)
             .order_by(JobTable.created_at.desc(), JobTable.id)
             .limit(1)
         )
@@ -130,21 +138,25 @@ def find_done(db: Database, kind: JobKind, key: str) -> Job | None:
 
 
 def ahead(db: Database, job_id: str) -> int:
-    """How many trainings, samples and studies, of all projects, come before this one at the same worker; 0 once it runs."""
+    """How many pieces of work, of all projects, come before this one at the same worker; 0 once it runs."""
     with db.read() as session:
         row = session.get(JobTable, job_id)
         if row is None or row.state != "queued":
             return 0
+        is_older = (JobTable.created_at < row.created_at) | (
+            (JobTable.created_at == row.created_at) & (JobTable.id < row.id)
+        )
+        is_try = JobTable.kind == TRY
+        comes_first = (is_try & is_older) | (JobTable.state == "running") if row.kind == TRY else is_try | is_older
         return (
             session.scalar(
                 select(func.count())
                 .select_from(JobTable)
                 .where(
                     JobTable.device.in_(_served_with(session, row.device)),
-                    JobTable.kind.in_((*TRAININGS, STUDY)),
+                    JobTable.kind.in_((*TRAININGS, STUDY, TRY)),
                     JobTable.state.in_(LIVE_STATES),
-                    (JobTable.created_at < row.created_at)
-                    | ((JobTable.created_at == row.created_at) & (JobTable.id < row.id)),
+                    comes_first,
                 )
             )
             or 0
@@ -184,12 +196,13 @@ def stop_requests(db: Database, job_id: str) -> int:
 
 
 def claim(db: Database, worker: str, devices: Sequence[str]) -> Job | None:
-    """Takes the oldest waiting job for one of these devices; no other worker can take the same. None if nothing waits."""
+    """Takes the oldest waiting job for one of these devices, tries before all else: somebody waits for them. No other worker
+    can take the same. None if nothing waits."""
     with db.write() as session:
         job_id = session.scalar(
             select(JobTable.id)
             .where(JobTable.state == "queued", JobTable.device.in_(devices))
-            .order_by(JobTable.created_at, JobTable.id)
+            .order_by(JobTable.kind != TRY, JobTable.created_at, JobTable.id)
             .limit(1)
         )
         if job_id is None:
@@ -259,7 +272,7 @@ def steps(db: Database, job_id: str, after: int = 0, *, at_most: int | None = No
         query = select(*columns).where(StepTable.job_id == job_id, StepTable.step > after)
         if at_most is not None:
             last = session.scalar(select(func.max(StepTable.step)).where(StepTable.job_id == job_id)) or 0
-            query = query.where(_is_kept(after + 1, last, at_most))
+            query = query.where(curve.is_kept(after + 1, last, at_most))
         return tuple(Step(*row) for row in session.execute(query.order_by(StepTable.step)))
 
 
@@ -269,23 +282,7 @@ def thin(db: Database, job_id: str) -> None:
     with db.write() as session:
         row = session.get(JobTable, job_id)
         if row is not None and row.state not in LIVE_STATES:
-            _thin(session, row)
-
-
-def _thin(session: Session, row: JobTable) -> None:
-    if row.n_steps > MAX_STEPS:
-        last = session.scalar(select(func.max(StepTable.step)).where(StepTable.job_id == row.id)) or 0
-        session.execute(delete(StepTable).where(StepTable.job_id == row.id, ~_is_kept(1, last, MAX_STEPS)))
-
-
-def _is_kept(first: int, last: int, at_most: int) -> ColumnElement[bool]:
-    """Every so many steps one, so that at most `at_most` are left. The distance is a power of two: what is thinned out a second
-    time keeps points of the first."""
-    room = max(1, at_most - 2)
-    stride = 1
-    while (last - first + 1) / stride > room:
-        stride *= 2
-    return (StepTable.step % stride == 0) | StepTable.step.in_((first, last))
+            curve.thin(session, row)
 
 
 def finish(
@@ -306,19 +303,19 @@ def finish(
         row.result = None if result is None else dict(result)
         row.error = None if error is None else dict(error)
         row.version += 1
-        _thin(session, row)
-        if row.kind == "similarity":
+        curve.thin(session, row)
+        if row.kind in KEPT:
             session.flush()
-            _forget_similarities(session, row.project_id)
+            _forget(session, row.project_id, row.kind)
 
 
-def _forget_similarities(session: Session, project_id: str) -> None:
+def _forget(session: Session, project_id: str, kind: str) -> None:
     """Keeps the newest finished ones of the project."""
     over = (
         select(JobTable.id)
-        .where(JobTable.project_id == project_id, JobTable.kind == "similarity", JobTable.state.not_in(LIVE_STATES))
+        .where(JobTable.project_id == project_id, JobTable.kind == kind, JobTable.state.not_in(LIVE_STATES))
         .order_by(JobTable.finished_at.desc(), JobTable.id)
-        .offset(KEPT_SIMILARITIES)
+        .offset(KEPT[kind])
     )
     session.execute(delete(JobTable).where(JobTable.id.in_(session.scalars(over).all())))
 
@@ -331,7 +328,7 @@ def fail_orphans(db: Database, worker: str, error: Mapping[str, Any]) -> int:
             row.state = "stopped" if row.stop_requests else "failed"
             row.error, row.finished_at = dict(error) if row.state == "failed" else None, now()
             row.version += 1
-            _thin(session, row)
+            curve.thin(session, row)
         return len(rows)
 
 

@@ -76,32 +76,44 @@ def add(
 
     Raises StorageError if the project or the class is gone.
     """
+    with db.write() as session:
+        return add_in(session, project_id, class_id, role, items, "add", batch=batch)
+
+
+def add_in(
+    session: Session,
+    project_id: str,
+    class_id: int,
+    role: Role,
+    items: Sequence[CheckedPhoto],
+    kind: str,
+    *,
+    batch: str = "",
+) -> AddResult:
+    """`add` inside a session that is already open, as an undo step of this kind."""
+    owner = session.get(ClassTable, class_id)
+    if owner is None or owner.deleted_at is not None or owner.project_id != project_id:
+        raise StorageError("This class is not there any more.", remedy="Choose another class and add the photos again.")
+    touch(session, project_id)
     duplicates: list[DuplicateFile] = []
     new: list[PhotoTable] = []
-    with db.write() as session:
-        owner = session.get(ClassTable, class_id)
-        if owner is None or owner.deleted_at is not None or owner.project_id != project_id:
-            raise StorageError(
-                "This class is not there any more.", remedy="Choose another class and add the photos again."
-            )
-        touch(session, project_id)
-        in_class = session.execute(
-            select(PhotoTable.image_id, PhotoTable.filename).where(
-                PhotoTable.class_id == class_id, PhotoTable.deleted_at.is_(None)
-            )
+    in_class = session.execute(
+        select(PhotoTable.image_id, PhotoTable.filename).where(
+            PhotoTable.class_id == class_id, PhotoTable.deleted_at.is_(None)
         )
-        names = {row[0]: row[1] for row in in_class}
-        for item in items:
-            record = item.record
-            if record.image_id in names:
-                duplicates.append(DuplicateFile(record.filename, names[record.image_id], record.image_id))
-                continue
-            names[record.image_id] = record.filename
-            new.append(_row(project_id, class_id, role, item))
-        if new:
-            session.add_all(new)
-            session.flush()
-            undo.remember(session, project_id, "add", new=new, batch=batch)
+    )
+    names = {row[0]: row[1] for row in in_class}
+    for item in items:
+        record = item.record
+        if record.image_id in names:
+            duplicates.append(DuplicateFile(record.filename, names[record.image_id], record.image_id))
+            continue
+        names[record.image_id] = record.filename
+        new.append(_row(project_id, class_id, role, item))
+    if new:
+        session.add_all(new)
+        session.flush()
+        undo.remember(session, project_id, kind, new=new, batch=batch)
     return AddResult(tuple(_photo(row) for row in new), tuple(duplicates))
 
 

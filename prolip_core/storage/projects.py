@@ -60,7 +60,9 @@ def cards(db: Database) -> tuple[ProjectCard, ...]:
         busy = set(
             session.scalars(
                 select(JobTable.project_id).where(
-                    JobTable.project_id.in_(ids), JobTable.state.in_(LIVE_STATES), JobTable.kind != "similarity"
+                    JobTable.project_id.in_(ids),
+                    JobTable.state.in_(LIVE_STATES),
+                    JobTable.kind.not_in(("similarity", "try")),
                 )
             )
         )

@@ -17,7 +17,16 @@ from prolip_core.storage.database import Database
 from prolip_core.storage.database import now as current_time
 from prolip_core.storage.projects import LONG_AGO
 from prolip_core.storage.records import LIVE_STATES, Purged
-from prolip_core.storage.schema import ClassTable, JobTable, PhotoTable, ProjectTable, RunTable, StudyTable
+from prolip_core.storage.schema import (
+    ClassTable,
+    JobTable,
+    PhotoTable,
+    ProjectTable,
+    RunTable,
+    StudyTable,
+    TriedDropTable,
+    TriedPhotoTable,
+)
 from prolip_core.storage.studies import KEEPS, NEEDS
 
 ORPHAN_AGE_S = 3600
@@ -47,11 +56,23 @@ def purge(db: Database, now: datetime | None = None) -> Purged:
         )
         lost = session.execute(select(PhotoTable.image_id, PhotoTable.added_at).where(is_lost).order_by("added_at"))
         last_row_at = {image_id: added_at for image_id, added_at in lost}  # noqa: C416 - rows are no pairs to dict()
+        drops = session.scalars(
+            select(TriedDropTable.id).where(
+                (TriedDropTable.deleted_at < limit) | TriedDropTable.project_id.in_(projects)
+            )
+        ).all()
+        is_tried = TriedPhotoTable.drop_id.in_(drops)
+        for image_id, added_at in session.execute(
+            select(TriedPhotoTable.image_id, TriedPhotoTable.added_at).where(is_tried)
+        ):
+            last_row_at[image_id] = max(added_at, last_row_at.get(image_id, added_at))
         poorer = set(session.scalars(select(PhotoTable.project_id).where(is_lost).distinct()))
         poorer.update(session.scalars(select(ClassTable.project_id).where(ClassTable.id.in_(classes))))
         session.execute(delete(PhotoTable).where(is_lost))
         session.execute(delete(ClassTable).where(ClassTable.id.in_(classes)))
         undo.forget(session, poorer)
+        session.execute(delete(TriedPhotoTable).where(is_tried))
+        session.execute(delete(TriedDropTable).where(TriedDropTable.id.in_(drops)))
         session.execute(delete(RunTable).where(RunTable.id.in_(runs)))
         session.execute(delete(ProjectTable).where(ProjectTable.id.in_(projects)))
     # Files after rows: a crash in between leaves orphans, which the sweep below finds, and never a row without its file.
@@ -93,9 +114,10 @@ def _remove_files(image_id: str, photo: Path) -> bool:
 
 
 def _is_needed(session: Session, image_id: str) -> bool:
-    """By a project, or by a study that was given photos of its own to keep."""
-    if session.scalar(select(PhotoTable.id).where(PhotoTable.image_id == image_id).limit(1)) is not None:
-        return True
+    """By a project, as one of its photos or as one that was tried, or by a study that was given photos of its own to keep."""
+    for table in (PhotoTable, TriedPhotoTable):
+        if session.scalar(select(table.id).where(table.image_id == image_id).limit(1)) is not None:
+            return True
     return image_id in _kept_by_studies(session)
 
 
@@ -114,6 +136,7 @@ def _sweep(db: Database, moment: datetime) -> None:
     """Photos, thumbnails and run folders without an owner, left by a process that died in between."""
     with db.read() as session:
         known = set(session.scalars(select(PhotoTable.image_id).distinct())) | _kept_by_studies(session)
+        known.update(session.scalars(select(TriedPhotoTable.image_id).distinct()))
         runs = set(session.scalars(select(RunTable.id)))
         is_busy = session.scalar(select(JobTable.id).where(JobTable.state == "running").limit(1)) is not None
     orphans = [

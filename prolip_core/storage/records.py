@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from prolip_core.types import ClassSpec, DuplicateFile, ImageRecord, Prediction, Quality
+from prolip_core.types import CheckedPhoto, ClassSpec, DuplicateFile, ImageRecord, Prediction, Quality
 
 Role = Literal["train", "test"]
-JobKind = Literal["train", "sample", "similarity", "study"]
+JobKind = Literal["train", "sample", "similarity", "study", "try"]
 JobState = Literal["queued", "running", "done", "failed", "stopped"]
 Tags = tuple[tuple[str, str], ...]
 """Names and values of a photo's tags, by name."""
@@ -140,6 +140,71 @@ class StudyRecord:
 
     summary: StudySummary
     result: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class RefusedFile:
+    """A file that was not taken, as it is kept: message and remedy are templates, `values` fills both."""
+
+    filename: str
+    message: str
+    remedy: str
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Drop:
+    """Photos that were tried together. `twice`: files with the very bytes of another one of the drop."""
+
+    id: str
+    project_id: str
+    created_at: datetime
+    is_many: bool
+    count: int
+    refused: tuple[RefusedFile, ...] = field(repr=False)
+    twice: tuple[DuplicateFile, ...] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class TriedPhoto:
+    """A photo that was tried. It belongs to no class."""
+
+    id: int
+    drop_id: str
+    photo: CheckedPhoto
+    added_at: datetime
+
+    @property
+    def record(self) -> ImageRecord:
+        return self.photo.record
+
+    @property
+    def image_id(self) -> str:
+        return self.photo.record.image_id
+
+
+@dataclass(frozen=True)
+class Similar:
+    """A training photo of a run, and how alike it is in the trained space (cosine, -1 to 1)."""
+
+    image_id: str
+    filename: str
+    class_name: str
+    cosine: float
+
+
+@dataclass(frozen=True)
+class TriedAnswer:
+    """What a run says about a tried photo: probabilities over its classes by both methods, and the training photos that are most
+    like it. problem: why the photo could not be asked; then there are no probabilities. turn: its place among the photos whose
+    class would teach most, None where that is not known."""
+
+    photo_id: int
+    zero_shot: tuple[float, ...]
+    prolip: tuple[float, ...]
+    similar: tuple[Similar, ...] = ()
+    turn: int | None = None
+    problem: RefusedFile | None = None
 
 
 @dataclass(frozen=True)

@@ -130,6 +130,54 @@ class StudyTable(Base):
     result: Mapped[dict[str, Any]] = deferred(mapped_column(JSON, nullable=False))
 
 
+class TriedDropTable(Base):
+    """Photos that were tried together: one, or many. `refused`, `twice`: the files that are no photo of it, and why."""
+
+    __tablename__ = "tried_drop"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    project_id: Mapped[str] = mapped_column(ForeignKey("project.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime]
+    is_many: Mapped[bool]
+    deleted_at: Mapped[datetime | None]
+    refused: Mapped[list[Any]]
+    twice: Mapped[list[Any]]
+
+
+class TriedPhotoTable(Base):
+    """A photo of such a drop; it belongs to no class and neither teaches nor measures."""
+
+    __tablename__ = "tried_photo"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    drop_id: Mapped[str] = mapped_column(ForeignKey("tried_drop.id", ondelete="CASCADE"), index=True)
+    image_id: Mapped[str] = mapped_column(String(64), index=True)
+    filename: Mapped[str] = mapped_column(Text)
+    format: Mapped[str] = mapped_column(String(16))
+    width_px: Mapped[int]
+    height_px: Mapped[int]
+    size_bytes: Mapped[int]
+    phash: Mapped[str] = mapped_column(String(64))
+    sharpness: Mapped[float]
+    brightness: Mapped[float]
+    contrast: Mapped[float]
+    added_at: Mapped[datetime]
+    __table_args__ = NEVER_REUSED
+
+
+class TriedAnswerTable(Base):
+    """What a run says about a tried photo, or why it could not be asked (`problem`). `turn`: its place among the photos whose
+    class would teach most."""
+
+    __tablename__ = "tried_answer"
+    photo_id: Mapped[int] = mapped_column(ForeignKey("tried_photo.id", ondelete="CASCADE"), primary_key=True)
+    run_id: Mapped[str] = mapped_column(ForeignKey("run.id", ondelete="CASCADE"), primary_key=True, index=True)
+    at: Mapped[datetime]
+    zero_shot: Mapped[list[Any]]
+    prolip: Mapped[list[Any]]
+    similar: Mapped[list[Any]]
+    turn: Mapped[int | None]
+    problem: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+
+
 class JobTable(Base):
     __tablename__ = "job"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from prolip_core.storage import photo_tags
 from prolip_core.storage.database import Database, now
-from prolip_core.storage.projects import touch
+from prolip_core.storage.projects import live_row, touch
 from prolip_core.storage.schema import ClassTable, PhotoTable, UndoTable
 
 KEPT_STEPS = 50
@@ -36,15 +36,18 @@ def remember(
     classes: Iterable[ClassTable] = (),
     new: Iterable[PhotoTable | ClassTable] = (),
     tags: Mapping[int, Mapping[str, str]] | None = None,
+    choices: Mapping[str, Any] | None = None,
     batch: str = "",
 ) -> None:
-    """Call before rows change (`new`: after these have their ids). tags: photo id → the tags that it has. Steps of one `batch`
-    that follow each other are one step."""
+    """Call before rows change (`new`: after these have their ids). tags: photo id → the tags that it has; choices: the project's
+    own, where they change too. Steps of one `batch` that follow each other are one step."""
     before: dict[str, Any] = {
         "tags": [{"id": id_, "tags": dict(of_photo)} for id_, of_photo in (tags or {}).items()],
         "photos": [_state(row, _PHOTO_FIELDS) for row in photos],
         "classes": [_state(row, _CLASS_FIELDS) for row in classes],
     }
+    if choices is not None:
+        before["choices"] = dict(choices)
     for row in new:
         before["photos" if isinstance(row, PhotoTable) else "classes"].append({"id": row.id, "deleted_at": NEW})
     newest = select(UndoTable).where(UndoTable.project_id == project_id).order_by(UndoTable.id.desc()).limit(1)
@@ -82,6 +85,8 @@ def take_back(db: Database, project_id: str) -> str | None:
         _restore(session, project_id, PhotoTable, step.before["photos"])
         _restore(session, project_id, ClassTable, step.before["classes"])
         _restore_tags(session, project_id, _states(step, "tags"))
+        if "choices" in step.before:
+            live_row(session, project_id).spec = step.before["choices"]
         session.delete(step)
         return step.kind
 

@@ -7,7 +7,7 @@ import io
 import json
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ import pytest
 from streamlit.runtime.media_file_manager import MediaFileManager
 from streamlit.testing.v1 import AppTest
 
-from prolip_core import charts, dataset, runs, storage
+from prolip_core import charts, dataset, runs, spec, storage
+from prolip_core.spec import PilotSpec
 from prolip_core.storage import Database
 from prolip_core.storage.records import Photo, Project
 from prolip_core.types import CheckedPhoto
@@ -44,6 +45,7 @@ def result_of(names: Sequence[str], photos: Sequence[Photo], labels: Answers) ->
         "prompts": [[f"a photo of a {name}."] for name in names],
         "seconds": {"features": 1.5, "fit": 0.5, "total": 2.0},
         "settings": {
+            "backbone": spec.as_dict(PilotSpec())["backbone"],
             "backbone_sha256": "ab" * 32,
             "templates": ["a photo of a {}."],
             "views": 1,
@@ -81,9 +83,11 @@ def add_run(
     zero_shot: Answers,
     prolip: Answers,
     photos: Sequence[Photo] | None = None,
+    more: Mapping[str, Any] | None = None,
     **changes: Any,
 ) -> str:
-    """A run that answered the project's test photos, in their order, with these classes; `changes` go into its result."""
+    """A run that answered the project's test photos, in their order, with these classes; `changes` and `more` go into its
+    result."""
     rows = storage.classes.list_(db, project.id)
     place = {row.id: index for index, row in enumerate(rows)}
     measured = storage.photos.list_(db, project.id, role="test") if photos is None else photos
@@ -105,7 +109,7 @@ def add_run(
         project.id,
         None,
         storage.photos.fingerprint(db, project.id),
-        {**result, **changes},
+        {**result, **changes, **(more or {})},
         {
             "image_ids": [photo.image_id for photo in measured],
             "labels": labels,

@@ -46,7 +46,7 @@ def test_the_large_copy_is_an_upright_jpeg_of_the_right_size(
     exif = Image.Exif()
     exif[0x0112] = 6
     photo = kept(db, image_format, size, **({"exif": exif} if turned else {}))
-    copy = Image.open(io.BytesIO(photo_large.large_copy(photo)))
+    copy = Image.open(io.BytesIO(photo_large.large_copy(photo.record)))
     assert (copy.format, copy.size) == ("JPEG", expected)
 
 
