@@ -63,6 +63,11 @@ def run_folder() -> Path:
     return data_folder() / "runs"
 
 
+def export_folder() -> Path:
+    """Hand-over files, in one folder for every run that has one."""
+    return data_folder() / "exports"
+
+
 def worker_folder() -> Path:
     """Locks and logs of the worker processes."""
     return data_folder() / "workers"

@@ -28,6 +28,7 @@ ProLIPError
 │   └── Cancelled                   a person stopped it
 ├── RunError                    a finished run cannot be opened
 │   └── ProjectorMismatchError      a saved projector belongs to another backbone, class list or prompt set
+├── HandOverError               a hand-over file cannot be made, opened or served
 └── StorageError                the data folder cannot be used
 """
 
@@ -169,6 +170,10 @@ class RunError(ProLIPError):
 
 class ProjectorMismatchError(RunError):
     """A saved projector belongs to another backbone, class list or prompt set."""
+
+
+class HandOverError(ProLIPError):
+    """A hand-over file cannot be made, opened or served."""
 
 
 class StorageError(ProLIPError):

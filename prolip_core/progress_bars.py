@@ -17,6 +17,8 @@ STAGE_TITLES = {
     "sure": "Choosing how sure it must be",
     "sample": "Rendering the sample",
     "study": "Training and measuring",
+    "hand_over": "Making the hand-over file, in hundredths",
+    "score": "Answering photos",
 }
 
 

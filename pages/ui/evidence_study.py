@@ -160,6 +160,8 @@ def _ended(job: Job) -> None:
     if job.state == "failed":
         reason, remedy = job_error(job)
         st.error(_("The last computation failed.") + f" {reason}\n\n{remedy}")
+    elif job.state == "stopped" and guide.is_hand_over(job):
+        st.warning(_("Stopped; no hand-over file was made."))
     elif job.state == "stopped":
         st.warning(_("The last computation was stopped before anything of it could be kept."))
 

@@ -32,6 +32,7 @@ PAGES: tuple[PageSpec, ...] = (
     PageSpec("compare", "pages/compare.py", "compare"),
     PageSpec("evidence", "pages/evidence.py", "evidence"),
     PageSpec("try_it", "pages/try_it.py", "try_it"),
+    PageSpec("hand_over", "pages/hand_over.py", "hand_over"),
 )
 
 
@@ -50,6 +51,7 @@ def titles() -> Mapping[Step, str]:
         "compare": _("Compare"),
         "evidence": _("Evidence"),
         "try_it": _("Try it"),
+        "hand_over": _("Hand over"),
     }
 
 

@@ -78,7 +78,8 @@ def purge(db: Database, now: datetime | None = None) -> Purged:
     # Files after rows: a crash in between leaves orphans, which the sweep below finds, and never a row without its file.
     removed = _remove_photos(db, last_row_at, moment)
     for run_id in runs:
-        shutil.rmtree(config.run_folder() / run_id, ignore_errors=True)
+        for parent in (config.run_folder(), config.export_folder()):
+            shutil.rmtree(parent / run_id, ignore_errors=True)
     _sweep(db, moment)
     db.empty_journal()
     return Purged(len(projects), removed, len(runs))
@@ -101,7 +102,10 @@ def _remove_photos(db: Database, added_at: Mapping[str, datetime], moment: datet
 
 def _remove_files(image_id: str, photo: Path) -> bool:
     """The photo itself goes last: as long as it is there, the sweep comes again for what could not be removed."""
+    in_a_file = [*config.export_folder().glob(f"*/{image_id}")]
     made_from_it = (
+        *(file for marker in in_a_file for file in marker.parent.glob("*.zip")),
+        *in_a_file,
         *(config.thumbnail_folder() / image_id[:2] / image_id[2:4]).glob(f"{image_id}*"),
         *(config.cache_folder() / "features").glob(f"*/{image_id[:2]}/{image_id}-*"),
     )
@@ -151,7 +155,7 @@ def _sweep(db: Database, moment: datetime) -> None:
                 file.unlink(missing_ok=True)
     _remove_photos(db, {name: LONG_AGO for file in orphans if len(name := file.name[:64]) == 64}, moment)
     if not is_busy:
-        for folder in _folders(config.run_folder()):
+        for folder in (*_folders(config.run_folder()), *_folders(config.export_folder())):
             if folder.name not in runs and _age_s(folder, moment) > ORPHAN_AGE_S:
                 shutil.rmtree(folder, ignore_errors=True)
 
