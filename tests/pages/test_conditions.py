@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -71,10 +70,11 @@ STRESSED = {
 def another_tab(project: Project, **address: str) -> AppTest:
     """Where nothing is known of what the first one holds."""
     other = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=30)
-    steps: tuple[Callable[[], AppTest], ...] = (lambda: other, lambda: other.switch_page(PAGE))
-    for step in steps:
+    for page in ("app.py", PAGE):
+        if page == PAGE:
+            other.switch_page(page)
         for name, value in {"lang": "en", "project": project.id, **address}.items():
-            step().query_params[name] = value
+            other.query_params[name] = value
         other.run()
     return other
 
