@@ -20,7 +20,7 @@ from torch import nn
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as transforms
 
-from prolip_core import catalogue, folding, projectors, starter, text_tower, weights
+from prolip_core import catalogue, folding, projectors, starter, text_tower, vision_tail, weights
 from prolip_core.catalogue import BackboneSpec
 from prolip_core.devices import Device
 from prolip_core.errors import BackboneError, UnknownBackboneError
@@ -82,13 +82,24 @@ class Backbone:
     @torch.no_grad()
     def encode_pre(self, pixels_B3HW: torch.Tensor) -> torch.Tensor:
         """Raw features before the projector, (B, P), float32 on the CPU."""
-        pixels_B3HW = pixels_B3HW.to(
+        visual: Any = self._model.visual
+        return _first(visual(self._on_device(pixels_B3HW))).float().cpu()
+
+    def _on_device(self, pixels_B3HW: torch.Tensor) -> torch.Tensor:
+        return pixels_B3HW.to(
             self.device.torch_device,
             self.device.dtype,
             memory_format=torch.channels_last if self._channels_last else torch.preserve_format,
         )
-        visual: Any = self._model.visual
-        return _first(visual(pixels_B3HW)).float().cpu()
+
+    def tail(self) -> vision_tail.Tail | None:
+        """A copy of the vision tower's last block and what follows it; None where the tower is no vision transformer."""
+        return vision_tail.take(self._model.visual)
+
+    @torch.no_grad()
+    def encode_tokens(self, pixels_B3HW: torch.Tensor) -> torch.Tensor:
+        """What enters the last block, (B, T, W), float32 on the CPU; only where there is a `tail`."""
+        return vision_tail.tokens(self._model.visual, self._on_device(pixels_B3HW))
 
     @torch.no_grad()
     def encode_prompts(self, prompts: PromptSet) -> ClassVectors:

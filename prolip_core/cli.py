@@ -141,6 +141,7 @@ def study_command(options: argparse.Namespace) -> None:
             on_progress=bars.show,
             backbone=backbone,
             needs_test=options.study not in names.NEEDS_NO_TEST,
+            with_tokens=options.study == names.METHODS and methods.need_tokens(keys),
         )
         reader = look_study.Reader(backbone, photos.source, cache)
         request = kinds.Request(getattr(options, "shots", None), draws, keys, photos=looked_at, reader=reader)

@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from scipy.stats import binomtest
 
 from prolip_core.metrics import wilson_interval
@@ -84,27 +85,53 @@ def paired(first_N: Sequence[bool], second_N: Sequence[bool]) -> Paired:
     return Paired(*counts.values())
 
 
-def unpaired_interval(first: tuple[int, int], second: tuple[int, int]) -> Interval:
-    """95 % interval of second minus first for (right, count) on two different sets of photos, counts ≥ 1 (Newcombe 1998,
-    Statistics in Medicine 17, 873-890, method 10)."""
-    return mean_difference([first], [second])[1]
+def sign_flip_p(apart_N: Sequence[int]) -> float:
+    """Exact two-sided randomisation test (Fisher 1935, The Design of Experiments, section 21) of two methods on the same photos.
+
+    apart_N: photo by photo how many more draws the second had right than the first, a whole number. Under the hypothesis of no
+    difference either sign is as likely; the p-value is the share of all 2^N signs whose sum is at least as far from 0. With one
+    draw it is the exact McNemar test. It speaks of other test photos, not of other draws.
+    """
+    sizes = [abs(one) for one in apart_N if one]
+    reach = sum(sizes)
+    chance = np.zeros(2 * reach + 1)
+    chance[reach] = 1.0
+    for size in sizes:
+        # No sum gets beyond its ends, so nothing is carried round.
+        chance = (np.roll(chance, size) + np.roll(chance, -size)) / 2
+    found = abs(sum(apart_N))
+    return min(1.0, float(chance[: reach - found + 1].sum() + chance[reach + found :].sum())) if found else 1.0
 
 
-def mean_of(shares: Sequence[tuple[int, int]]) -> tuple[float, Interval]:
+def holm(p_values: Sequence[float]) -> tuple[float, ...]:
+    """The same p-values for many tests at once: calling those below 0.05 different is wrong about any of them at most one time
+    in twenty (Holm 1979, Scandinavian Journal of Statistics 6, 65-70)."""
+    order = sorted(range(len(p_values)), key=lambda place: p_values[place])
+    adjusted, highest = [0.0] * len(p_values), 0.0
+    for rank, place in enumerate(order):
+        highest = max(highest, min(1.0, (len(order) - rank) * p_values[place]))
+        adjusted[place] = highest
+    return tuple(adjusted)
+
+
+def mean_of(shares: Sequence[tuple[float, int]]) -> tuple[float, Interval]:
     """The mean of independent shares (right, count), each counting the same, and its 95 % interval: Wilson's intervals put
     together by the method of variance estimates recovery (Zou and Donner 2008, Statistics in Medicine 27, 1693-1702).
-    Counts ≥ 1."""
+    Counts ≥ 1; `right` may be a mean over draws, and has the interval of the nearest whole number then, moved to it."""
     rates = [right / count for right, count in shares]
-    bounds = [wilson_interval(*share) for share in shares]
+    bounds = [
+        tuple(end + (right - round(right)) / count for end in wilson_interval(round(right), count))
+        for right, count in shares
+    ]
     mean = sum(rates) / len(rates)
     below = math.hypot(*(rate - low for rate, (low, _) in zip(rates, bounds, strict=True))) / len(rates)
     above = math.hypot(*(high - rate for rate, (_, high) in zip(rates, bounds, strict=True))) / len(rates)
     return mean, (mean - below, mean + above)
 
 
-def mean_difference(first: Sequence[tuple[int, int]], second: Sequence[tuple[int, int]]) -> tuple[float, Interval]:
+def mean_difference(first: Sequence[tuple[float, int]], second: Sequence[tuple[float, int]]) -> tuple[float, Interval]:
     """Second minus first of two such means, and its 95 % interval (the same method once more). With one share each it is
-    `unpaired_interval`."""
+    Newcombe's for unpaired proportions (Newcombe 1998, Statistics in Medicine 17, 873-890, method 10)."""
     (mean_1, (low_1, high_1)), (mean_2, (low_2, high_2)) = mean_of(first), mean_of(second)
     difference = mean_2 - mean_1
     below, above = math.hypot(mean_2 - low_2, high_1 - mean_1), math.hypot(high_2 - mean_2, mean_1 - low_1)

@@ -75,6 +75,24 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float] | None:
     return mean - half, mean + half
 
 
+def redrawn_interval(values: Sequence[float], overlap: float) -> tuple[float, float] | None:
+    """95 % interval of the mean over draws from one and the same pool, for other photos of the kind of the pool.
+
+    Draws that share photos vary less than fresh ones would. With a correlation ρ between them, here the share of the pool that a
+    draw takes (`overlap`, 0 … 1), the variance of their mean is s²·(1/n + ρ/(1 − ρ)): the corrected resampled t-test of Nadeau
+    and Bengio 2003 (Inference for the generalization error, Machine Learning 52, 239-281). At overlap 0 it is `mean_interval`.
+    None for fewer than two values, and where a draw takes the whole pool: then the draws are the same.
+    """
+    from scipy.stats import t
+
+    if len(values) < 2 or overlap >= 1:
+        return None
+    widened = math.sqrt(1 / len(values) + overlap / (1 - overlap))
+    half = float(t.ppf(0.5 + CONFIDENCE_LEVEL / 2, len(values) - 1)) * statistics.stdev(values) * widened
+    mean = statistics.fmean(values)
+    return mean - half, mean + half
+
+
 def mcnemar_p(first: Sequence[Prediction], second: Sequence[Prediction]) -> float:
     """Exact McNemar test (McNemar 1947, two-sided binomial) of two methods on the same photos in the same order.
 

@@ -105,7 +105,7 @@ class Work:
         self.control.enter("features", used_device=found.device.title)
         return found
 
-    def material(self, *, needs_test: bool = True) -> Material:
+    def material(self, *, needs_test: bool = True, with_tokens: bool = False) -> Material:
         """The project's photos as features. Raises DatasetError without test photos, Cancelled."""
         return material.prepare(
             self.choices,
@@ -114,6 +114,7 @@ class Work:
             on_progress=self.control.progress,
             backbone=self.backbone,
             needs_test=needs_test,
+            with_tokens=with_tokens,
         )
 
     def saved_run(self) -> SavedRun:
@@ -152,7 +153,7 @@ def _methods(work: Work) -> Mapping[str, Any]:
     asked = work.settings
     keys = asked.get("keys") or [one.key for one in methods.METHODS if asked.get("slow") or one.key not in SLOW_METHODS]
     study = compare_methods.run(
-        work.material(),
+        work.material(with_tokens=methods.need_tokens(keys)),
         shots=asked.get("shots"),
         n_draws=asked.get("draws", compare_methods.DRAWS),
         keys=keys,

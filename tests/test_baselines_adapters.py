@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name the whole field uses
 
 from prolip_core import prolip
-from prolip_core.baselines import adapters, closed_form, projector_methods, prompt_tuning
+from prolip_core.baselines import adapters, closed_form, linear, projector_methods, prompt_tuning
 from prolip_core.baselines.problem import ContextEncoder, Fitted, Problem, TextSide
 from prolip_core.baselines.training import Recipe
 from prolip_core.errors import Cancelled, FitError
@@ -18,7 +18,7 @@ from prolip_core.objective import Support, class_balanced_weights
 from prolip_core.spec import FitConfig
 from prolip_core.types import Projector
 from tests.test_baselines_closed_form import SCALE, make_problem, new_photos
-from tests.test_baselines_linear import double, slow_adam, slow_cross_entropy, slow_images, slow_unit
+from tests.test_baselines_linear import double, slow_adam, slow_cross_entropy, slow_images, slow_sgd, slow_unit
 
 
 def support_loss(problem: Problem, fitted: Fitted) -> float:
@@ -82,6 +82,26 @@ def test_clip_adapter_blends_its_network_with_the_embedding(monkeypatch: pytest.
         outer = [max(0.0, sum(inner[e] * float(up[e, d]) for e in range(2))) for d in range(8)]
         blended = slow_unit(torch.tensor([0.2 * outer[d] + 0.8 * float(image[d]) for d in range(8)]))
         assert torch.allclose(row, SCALE * problem.text_CD @ blended, atol=1e-4)
+
+
+def test_clip_adapter_follows_its_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = Recipe("sgd", 0.1, 10, warm_up_epochs=1)
+    monkeypatch.setattr(adapters, "ADAPTER_RECIPE", recipe)
+    problem = replace(make_problem((3, 2, 4)), seed=1)
+    images, text = slow_images(problem), problem.text_CD.double()
+    random = torch.Generator().manual_seed(problem.seed)
+    down = double((2 * torch.rand(8, 2, generator=random) - 1) / math.sqrt(8))
+    up = double((2 * torch.rand(2, 8, generator=random) - 1) / math.sqrt(2))
+
+    def row(image: torch.Tensor) -> list[torch.Tensor]:
+        blended = slow_unit(0.2 * ((image @ down).clamp(min=0) @ up).clamp(min=0) + 0.8 * image)
+        return [SCALE * blended @ text[k] for k in range(3)]
+
+    start = torch.stack([torch.stack(row(image)) for image in images]).detach()
+    slow_sgd([down, up], lambda _: slow_cross_entropy(problem, [row(image) for image in images]), recipe)
+    expected = torch.stack([torch.stack(row(image)) for image in images]).detach()
+    found = adapters.clip_adapter(problem).logits(problem.support.pre_VNP[0]).double()
+    assert torch.allclose(found, expected, atol=2e-3) and not torch.allclose(found, start, atol=2e-2)
 
 
 def test_clip_adapter_learns() -> None:
@@ -243,6 +263,42 @@ def test_coop_learns_a_context_and_nothing_else() -> None:
     assert support_loss(problem, fitted) < before - 0.01
     assert fitted.added_parameters == fitted.trained_parameters == 16 * 8
     assert not fitted.logits(new_photos(problem)).requires_grad
+
+
+def test_coop_follows_its_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    schedule = Recipe("sgd", 0.02, 8, batch=32, warm_up_epochs=1)
+    monkeypatch.setattr(prompt_tuning, "recipe", lambda _: schedule)
+    problem = with_context(make_problem((3, 2, 4)))
+    images, text = slow_images(problem), problem.text_CD.double()
+    random = torch.Generator().manual_seed(problem.seed)
+    context = double(0.02 * torch.randn(16, 8, generator=random))
+
+    def classes() -> list[torch.Tensor]:
+        mean = sum(context[word] for word in range(16)) / 16
+        return [slow_unit(text[k] + 20 * by * mean) for k, by in enumerate((1.0, -1.0, 0.5))]
+
+    def rows() -> list[list[torch.Tensor]]:
+        return [[SCALE * image @ one for one in classes()] for image in images]
+
+    start = torch.stack([torch.stack(row) for row in rows()]).detach()
+    slow_sgd([context], lambda _: slow_cross_entropy(problem, rows()), schedule)
+    expected = torch.stack([torch.stack(row) for row in rows()]).detach()
+    found = prompt_tuning.coop(problem).logits(problem.support.pre_VNP[0]).double()
+    assert torch.allclose(found, expected, atol=2e-3) and not torch.allclose(found, start, atol=2e-2)
+
+
+def test_the_recipes_are_those_that_the_docstrings_name() -> None:
+    """The numbers of the papers, which every test of a training replaces by a shorter recipe."""
+    for found, written in (
+        (adapters.TIP_F_RECIPE, Recipe("adamw", 1e-3, 20, batch=256, eps=1e-4, weight_decay=0.01)),
+        (linear.PROTOTYPE_RECIPE, Recipe("sgd", 0.1, 300, batch=256, warm_up_epochs=1, momentum=0.9, weight_decay=0.0)),
+        (projector_methods.COMBINED_RECIPE, Recipe("adamw", 1e-4, 300, batch=None, eps=1e-4, weight_decay=0.0)),
+        (projector_methods.TEXT_RECIPE, Recipe("adam", 1e-3, 300, batch=None, eps=1e-4, weight_decay=0.0)),
+    ):
+        assert found == written
+    assert (adapters.ADAPTER_RATIO, adapters.ADAPTER_BOTTLENECK) == (0.2, 4)
+    coop_trainer = Recipe("sgd", 2e-3, 200, batch=32, warm_up_epochs=1, momentum=0.9, weight_decay=5e-4)
+    assert adapters.ADAPTER_RECIPE == prompt_tuning.recipe(16) == coop_trainer
 
 
 @pytest.mark.parametrize(("photos", "epochs"), [(1, 50), (2, 100), (4, 100), (8, 200), (16, 200)])

@@ -58,6 +58,12 @@ def test_every_epoch_sees_every_photo_once_in_one_view() -> None:
         assert torch.allclose(image_BD, problem.embed(pre_BP), atol=1e-6)
 
 
+def test_without_a_batch_size_all_photos_are_one_batch() -> None:
+    problem = make_problem((200, 150))
+    assert [len(one[2]) for one in watch(problem, replace(RECIPE, batch=None)).seen] == [350] * 4
+    assert [len(one[2]) for one in watch(problem, RECIPE).seen] == [256, 94] * 4
+
+
 def test_the_weights_of_all_photos_have_mean_one_and_balance_the_classes() -> None:
     (_, _, labels_N, weights_N), *_ = watch(make_problem((1, 2, 6)), RECIPE).seen
     assert float(weights_N.mean()) == pytest.approx(1.0)

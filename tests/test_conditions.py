@@ -242,7 +242,8 @@ def test_both_sets_are_answered_alike_and_only_shared_classes_are_compared(
         first_right = [a == 0 for a in answers(prepared, prepared.query_MP[bolts], projectors[one.method])]
         second_right = [a == 0 for a in answers(prepared, second.pre_SP, projectors[one.method])]
         assert (one.first, one.second) == (Share(sum(first_right), 4), Share(sum(second_right), 3))
-        assert one.interval == differences.unpaired_interval((sum(first_right), 4), (sum(second_right), 3))
+        _, interval = differences.mean_difference([(sum(first_right), 4)], [(sum(second_right), 3)])
+        assert one.interval == interval
         assert one.difference == pytest.approx(sum(second_right) / 3 - sum(first_right) / 4)
         assert (one.first_balanced, one.second_balanced) == pytest.approx((sum(first_right) / 4, sum(second_right) / 3))
         assert one.first_interval == pytest.approx(one.first.interval)  # of one class it is Wilson's

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import product
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ def test_paired_intervals_of_the_literature() -> None:
 
 def test_unpaired_interval_of_the_literature() -> None:
     """Newcombe 1998, table II (a): 56 of 70 against 48 of 80."""
-    assert differences.unpaired_interval((48, 80), (56, 70)) == pytest.approx((0.0524, 0.3339), abs=5e-5)
+    assert differences.mean_difference([(48, 80)], [(56, 70)])[1] == pytest.approx((0.0524, 0.3339), abs=5e-5)
 
 
 def wilson(right: int, count: int) -> tuple[float, float]:
@@ -62,8 +63,8 @@ def test_paired_intervals_equal_the_plain_twin(table: tuple[int, int, int, int])
 def test_swapping_the_methods_mirrors_the_interval() -> None:
     there, back = Paired(10, 7, 2, 5), Paired(10, 2, 7, 5)
     assert there.interval == pytest.approx((-back.interval[1], -back.interval[0]))
-    low, high = differences.unpaired_interval((3, 10), (9, 12))
-    assert differences.unpaired_interval((9, 12), (3, 10)) == pytest.approx((-high, -low))
+    low, high = differences.mean_difference([(3, 10)], [(9, 12)])[1]
+    assert differences.mean_difference([(9, 12)], [(3, 10)])[1] == pytest.approx((-high, -low))
 
 
 def test_intervals_hold_the_truth_as_often_as_they_promise() -> None:
@@ -74,7 +75,7 @@ def test_intervals_hold_the_truth_as_often_as_they_promise() -> None:
     assert 0.93 <= np.mean(held) <= 0.98
     first, second = random.binomial(50, 0.8, 300), random.binomial(70, 0.7, 300)
     pairs = zip(first.tolist(), second.tolist(), strict=True)
-    ranges = [differences.unpaired_interval((a, 50), (b, 70)) for a, b in pairs]
+    ranges = [differences.mean_difference([(a, 50)], [(b, 70)])[1] for a, b in pairs]
     assert 0.93 <= np.mean([low <= -0.1 <= high for low, high in ranges]) <= 0.98
 
 
@@ -95,6 +96,25 @@ def test_the_paired_test_is_mcnemar_s() -> None:
     found = differences.paired([one.predicted == 0 for one in first], [one.predicted == 0 for one in second])
     assert found.p == pytest.approx(metrics.mcnemar_p(first, second))
     assert Paired(5, 0, 0, 1).p == 1.0
+
+
+@pytest.mark.parametrize("apart", [[1] * 7 + [-1] * 2 + [0] * 5, [2, -1, 3, 1, 0, 0, -2, 1], [1, -1], [3, 3, 3]])
+def test_the_test_of_several_draws_flips_every_sign(apart: list[int]) -> None:
+    sizes = [abs(one) for one in apart if one]
+    sums = [abs(sum(map(math.prod, zip(sizes, signs, strict=True)))) for signs in product((1, -1), repeat=len(sizes))]
+    assert differences.sign_flip_p(apart) == pytest.approx(np.mean([one >= abs(sum(apart)) for one in sums]))
+
+
+def test_of_one_draw_it_is_mcnemar_s() -> None:
+    assert differences.sign_flip_p([1] * 9 + [-1] * 3 + [0] * 40) == pytest.approx(Paired(30, 3, 9, 10).p)
+    assert differences.sign_flip_p([0, 0]) == 1.0
+
+
+def test_holm_s_correction_equals_that_of_a_plain_twin() -> None:
+    """The smallest p times m, the next times m − 1, and so on; never smaller than the one before, never over 1."""
+    assert differences.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx((0.03, 0.06, 0.06, 0.02))
+    assert differences.holm([0.7, 0.9]) == (1.0, 1.0)
+    assert differences.holm([]) == ()
 
 
 def test_means_of_shares_equal_the_plain_twin_and_hold_the_truth() -> None:

@@ -43,8 +43,10 @@ def test_every_severity_is_further_from_the_photo(kind: str) -> None:
     pictures = [distorted(kind, severity, TEXTURED) for severity in range(1, SEVERITIES + 1)]
     if kind == "crop":  # another size: measured by what is left
         away = [1 - one.shape[0] * one.shape[1] / clean()[..., 0].size for one in pictures]
-    elif kind == "rotation":  # a texture is as far from itself at 30° as at 90°
-        away = list(AMOUNTS[kind])
+    elif kind == "rotation":  # a texture is as far from itself at 30° as at 90°; a slope, away from the corners, is not
+        slope = Image.linear_gradient("L").resize((64, 64)).convert("RGB")
+        turned = [distorted(kind, severity, slope) for severity in range(1, SEVERITIES + 1)]
+        away = [float(np.abs(one - np.asarray(slope))[20:44, 20:44].mean()) for one in turned]
     else:
         away = [float(np.abs(one - np.asarray(TEXTURED)).mean()) for one in pictures]
     assert away[0] > 0 and all(low < high for low, high in itertools.pairwise(away)), away

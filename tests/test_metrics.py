@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -127,3 +128,34 @@ def test_the_interval_of_a_mean_is_students() -> None:
     assert found == pytest.approx((0.7 - half, 0.7 + half), abs=1e-6)
     assert metrics.mean_interval([0.5, 0.7]) == pytest.approx((0.6 - 12.706205 * 0.1, 0.6 + 12.706205 * 0.1), abs=1e-6)
     assert metrics.mean_interval([0.5]) is None
+
+
+@pytest.mark.parametrize(("drawn", "pool", "draws"), [(16, 24, 3), (16, 20, 5), (8, 16, 5), (4, 16, 12)])
+def test_the_mean_over_draws_of_one_pool_is_as_sure_as_it_says(drawn: int, pool: int, draws: int) -> None:
+    """Pools of photos of another worth each, draws that share them: plain Student held the truth 42 to 76 times of 100."""
+    random = np.random.default_rng(0)
+    held: list[bool] = []
+    plain: list[bool] = []
+    for _ in range(400):
+        worth_CP = random.normal(size=(6, pool))
+        values = [
+            float(np.mean([random.choice(of, drawn, replace=False).mean() for of in worth_CP])) for _ in range(draws)
+        ]
+        for interval, found in (
+            (metrics.redrawn_interval(values, drawn / pool), held),
+            (metrics.mean_interval(values), plain),
+        ):
+            assert interval is not None
+            found.append(interval[0] <= 0 <= interval[1])
+    assert 0.92 <= np.mean(held) <= 0.98
+    assert np.mean(plain) < 0.82
+
+
+def test_without_overlap_the_interval_is_student_s_and_with_all_photos_there_is_none() -> None:
+    values = [0.2, 0.5, 0.6]
+    assert metrics.redrawn_interval(values, 0.0) == pytest.approx(metrics.mean_interval(values))
+    found = metrics.redrawn_interval(values, 0.5)
+    assert found is not None
+    # By hand: t(2) = 4.3027, s = 0.20817, √(1/3 + 1).
+    assert found[1] - found[0] == pytest.approx(2 * 4.302653 * 0.2081666 * (4 / 3) ** 0.5)
+    assert metrics.redrawn_interval(values, 1.0) is None and metrics.redrawn_interval([0.5], 0.2) is None

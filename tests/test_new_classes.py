@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +18,7 @@ from prolip_core.errors import Cancelled, DatasetError, PromptError
 from prolip_core.spec import FitConfig
 from prolip_core.studies import material, new_classes
 from prolip_core.studies.material import Material
-from prolip_core.studies.new_classes import NewClassesStudy, Summary
+from prolip_core.studies.new_classes import Half, NewClassesStudy, Rates, Summary
 from tests import fakes
 
 NAMES = ("bolt", "gear", "nut", "pin", "spring")
@@ -59,21 +60,93 @@ def test_a_half_is_trained_on_its_own_photos_and_measured_among_its_own_names(pr
             scores_MC = (prepared.query_MP @ projector.weight_PD) @ text_CD.T
             found = []
             for classes in (half.base, half.new, range(5)):
-                right = [
-                    max(classes, key=lambda label: float(scores_MC[m, label])) == labels_M[m]
+                right = {
+                    m: max(classes, key=lambda label: float(scores_MC[m, label])) == labels_M[m]
                     for m in range(len(labels_M))
                     if labels_M[m] in classes
-                ]
-                found.append(sum(right) / len(right))
+                }
+                found.append(sum(right.values()) / len(right))
+                for label in classes:
+                    recall = statistics.fmean(one for m, one in right.items() if labels_M[m] == label)
+                    told = rates.together_C if len(classes) == 5 else rates.own_C
+                    assert told[label] == pytest.approx(recall)
             assert (rates.base, rates.new, rates.together) == pytest.approx(tuple(found))
             assert rates.harmonic == pytest.approx(statistics.harmonic_mean(found[:2]))
-    for one in study.summary:
-        after = [getattr(half.prolip, one.rate) for half in study.halves]
-        before = [getattr(half.zero_shot, one.rate) for half in study.halves]
-        gaps = np.subtract(after, before)
-        assert (one.prolip, one.zero_shot) == pytest.approx((np.mean(after), np.mean(before)))
-        assert one.difference == pytest.approx(gaps.mean())
-        assert one.difference_interval == pytest.approx(metrics.mean_interval(gaps.tolist()))
+    assert study.summary == new_classes.summarise(study.halves)
+
+
+def made_up(halves: Sequence[tuple[int, ...]], before_HC: np.ndarray, after_HC: np.ndarray) -> list[Half]:
+    """Halves with these rates of every class."""
+    found = []
+    for base, before_C, after_C in zip(halves, before_HC, after_HC, strict=True):
+        rest = tuple(label for label in range(len(before_C)) if label not in base)
+        rates = [Rates(0.0, 0.0, 0.0, 0.0, tuple(one.tolist()), tuple(one.tolist())) for one in (before_C, after_C)]
+        found.append(Half(base, rest, 1.0, rates[0], rates[1]))
+    return found
+
+
+def test_the_summary_goes_over_classes_and_not_over_halves() -> None:
+    halves = [(0, 1), (0, 2), (1, 3)]
+    random = np.random.default_rng(1)
+    before_HC, after_HC = random.uniform(size=(2, 3, 4))
+    summary = {one.rate: one for one in new_classes.summarise(made_up(halves, before_HC, after_HC))}
+    for rate, side in (("base", True), ("new", False)):
+        means = []
+        for label in range(4):
+            there = [place for place, base in enumerate(halves) if (label in base) == side]
+            means.append((before_HC[there, label].mean(), after_HC[there, label].mean()))
+        before, after = np.array(means).T
+        one = summary[rate]
+        assert (one.classes, one.zero_shot, one.prolip) == pytest.approx((4, before.mean(), after.mean()))
+        for interval, values in (
+            (one.difference_interval, after - before),
+            (one.zero_shot_interval, before),
+            (one.prolip_interval, after),
+        ):
+            assert interval == pytest.approx(metrics.mean_interval(values.tolist()))
+    both = summary["harmonic"]
+    assert both.prolip == pytest.approx(statistics.harmonic_mean([summary["base"].prolip, summary["new"].prolip]))
+    assert both.difference_interval is not None
+    low, high = both.difference_interval
+    assert (low + high) / 2 == pytest.approx(both.difference) and low < high
+
+
+def test_the_range_of_a_harmonic_mean_of_equal_rates_is_that_of_the_rate() -> None:
+    """Where base and new are the same for every class, their harmonic mean is that number, and so is its range."""
+    halves = [(0, 1, 2), (3, 4, 5)]
+    rates_C = np.array([0.4, 0.5, 0.6, 0.45, 0.55, 0.5])
+    summary = {
+        one.rate: one
+        for one in new_classes.summarise(made_up(halves, np.tile(rates_C, (2, 1)), np.tile(rates_C, (2, 1))))
+    }
+    assert summary["harmonic"].prolip_interval == pytest.approx(summary["base"].prolip_interval)
+
+
+def test_a_class_that_was_never_new_is_left_out_and_one_half_of_two_classes_has_no_range() -> None:
+    before_HC, after_HC = np.zeros((1, 3)), np.array([[0.9, 0.8, 0.3]])
+    summary = {one.rate: one for one in new_classes.summarise(made_up([(0, 1)], before_HC, after_HC))}
+    assert summary["new"].classes == 1 and summary["new"].difference == pytest.approx(0.3)
+    assert summary["new"].difference_interval is None and summary["harmonic"].difference_interval is None
+    assert summary["base"].difference_interval is not None
+
+
+@pytest.mark.parametrize("classes", [4, 10])
+def test_without_an_effect_a_verdict_is_as_rare_as_it_promises(classes: int) -> None:
+    """Classes that gain and lose by chance, 10 photos each: about one verdict in twenty. Student over the halves gave one in
+    three, as they share classes and photos."""
+    random = np.random.default_rng(0)
+    told = []
+    halves = list(new_classes.random_halves(classes, 6, seed=0))
+    for _ in range(300):
+        level_C, effect_C = random.uniform(0.3, 0.9, classes), random.normal(0, 0.1, classes)
+        of_half_HC = random.normal(0, 0.03, (len(halves), classes))
+        before_C = random.binomial(10, level_C) / 10
+        flips_C = random.normal(0, 0.1, classes)  # of the test photos, which are the same in every half
+        after_HC = before_C + effect_C + flips_C + of_half_HC
+        new = new_classes.summarise(made_up(halves, np.tile(before_C, (len(halves), 1)), after_HC))[1]
+        assert new.difference_interval is not None
+        told.append(not new.difference_interval[0] <= 0 <= new.difference_interval[1])
+    assert np.mean(told) <= 0.08
 
 
 def test_too_few_classes_or_no_test_photo_of_one_is_refused(prepared: Material) -> None:
@@ -104,7 +177,7 @@ def test_stopping_keeps_the_halves_that_are_whole(prepared: Material) -> None:
 def test_what_is_recommended(
     prepared: Material, difference: float, interval: tuple[float, float] | None, said: str
 ) -> None:
-    one = Summary("new", 0.5, 0.5 + difference, difference, interval)
+    one = Summary("new", 4, 0.5, None, 0.5 + difference, None, difference, interval)
     assert said in new_classes.advice(NewClassesStudy(prepared, (), (one, one, one, one), 1, 0.0)).text
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from prolip_core.baselines.methods import METHODS
 from prolip_core.studies import results_page
 from tests.test_docs import table
 from tests.test_study_files import score
@@ -40,10 +41,10 @@ def methods_result() -> dict[str, Any]:
         "reference": "mine",
         "methods": [
             score("mine", 0.5, added_parameters=0, notes=["1/N", "3/N"]),
-            score("ahead", 0.7, difference_interval=[0.01, 0.3]),
-            score("level", 0.6, difference_interval=[-0.01, 0.3]),
-            score("behind", 0.4, difference_interval=[-0.3, -0.01]),
-            score("once", 0.3, difference_interval=None, added_parameters=0),
+            score("ahead", 0.7, p=0.01),
+            score("level", 0.6, p=0.05, difference_interval=[0.01, 0.3]),
+            score("behind", 0.4, p=0.049),
+            score("once", 0.3, difference_interval=None, p=1.0, added_parameters=0),
         ],
         "not_run": [{"key": "x", "title": "X", "reason": "No tower."}],
     }
@@ -71,15 +72,25 @@ def rates_result() -> dict[str, Any]:
     }
 
 
-def test_the_placement_goes_by_the_intervals_of_the_differences() -> None:
+def test_the_placement_goes_by_the_tests_on_the_same_photos() -> None:
     assert results_page.placement(methods_result()) == [
-        "**MINE: place 3 of 5**, with 50.0%.",
-        "Better by more than the draws explain: AHEAD (+20.0).",
-        "Not told apart by these draws: LEVEL (+10.0), ONCE (-20.0).",
-        "Worse by more than the draws explain: BEHIND (-10.0).",
+        "**MINE: place 3 of 5**, with 50.0% (45.0–55.0) of 40 test photos.",
+        "Better than it by more than the test photos explain (p < 0.05): AHEAD (+20.0).",
+        "Not told apart from it on these test photos: LEVEL (+10.0), ONCE (-20.0).",
+        "Worse than it by more than the test photos explain (p < 0.05): BEHIND (-10.0).",
+        "Different by more than the draws explain, each by itself: LEVEL (+10.0).",
         "λ in the draws: 1/N; 3/N.",
         "Methods that add nothing to the model, best first: MINE, ONCE.",
     ]
+
+
+def test_methods_that_were_not_asked_for_are_named() -> None:
+    result = methods_result()
+    result["methods"] = [score(method.key, 0.5) for method in METHODS if method.key not in {"coop", "clap"}]
+    result["not_run"] = [{"key": "clap", "title": "CLAP", "reason": "No."}]
+    assert results_page.left_out(result) == ["Left out of this run, as they were not asked for: CoOp."]
+    result["methods"].append(score("coop", 0.5))
+    assert results_page.left_out(result) == []
 
 
 def test_without_the_reference_there_is_no_placement() -> None:
@@ -88,7 +99,9 @@ def test_without_the_reference_there_is_no_placement() -> None:
 
 def test_the_spread_is_that_of_the_learning_rates_alone() -> None:
     (line,) = results_page.spread(rates_result())
-    assert line.endswith("range): λ = 0: 30.0 (0.0), λ = 1: 51.0 (1.0), λ = 2: – (–).")
+    assert line.endswith(
+        "range): λ = 0: 30.0 (0.0), and 2 trainings diverged; λ = 1: 51.0 (1.0); λ = 2: – (–), and 2 trainings diverged."
+    )
 
 
 def test_the_page_has_a_section_for_every_result() -> None:
@@ -119,11 +132,7 @@ def test_the_command_writes_the_page_or_says_what_is_wrong(tmp_path: Path, capsy
 
 def test_the_figures_show_what_the_tables_say(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--figures", str(tmp_path)]
-    methods = methods_result()
-    methods["methods"] = [
-        {**one, "photo_interval": [one["accuracy"] - 0.1, one["accuracy"] + 0.1]} for one in methods["methods"]
-    ]
-    for name, result in (("methods", methods), ("rates", rates_result())):
+    for name, result in (("methods", methods_result()), ("rates", rates_result())):
         path = tmp_path / f"{name}.json"
         path.write_text(json.dumps(result), encoding="utf-8")
         arguments.append(f"parts={path}")

@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-from prolip_core import backbones, dataset, metrics, prolip
+from prolip_core import backbones, dataset, differences, metrics, prolip
 from prolip_core.baselines import methods
 from prolip_core.baselines.problem import Fitted, OnStep, Problem
 from prolip_core.errors import Cancelled, ConfigError, DatasetError, FitError
 from prolip_core.objective import Support
 from prolip_core.spec import FitConfig
 from prolip_core.studies import compare_methods, learning_rates, material
+from prolip_core.studies.compare_methods import Measured
 from prolip_core.studies.material import Material
 from prolip_core.types import Progress, Projector
 from tests import fakes
@@ -46,6 +47,26 @@ def test_a_study_needs_test_photos(tmp_path: Path) -> None:
     fakes.write_photos(tmp_path, {"bolt": range(2), "nut": range(2)})
     with pytest.raises(DatasetError, match="needs test photos"):
         material.prepare(fakes.TINY_SPEC, dataset.read_folders(tmp_path))
+
+
+@pytest.mark.parametrize("devices", [("cuda",), ("cpu",)])
+def test_the_last_block_is_trained_where_there_is_a_device_for_it(
+    tmp_path: Path, prepared: Material, monkeypatch: pytest.MonkeyPatch, devices: tuple[str, ...]
+) -> None:
+    """The tiny model is a vision transformer on the CPU."""
+    monkeypatch.setattr(material, "TOKEN_DEVICES", devices)
+    photos = dataset.read_folders(tmp_path / "train", tmp_path / "test")
+    with_tokens = material.prepare(fakes.TINY_SPEC, photos, with_tokens=methods.need_tokens(["last_block"]))
+    keys = ["zero_shot", "last_block"]
+    study = compare_methods.run(with_tokens, shots=3, n_draws=2, keys=keys)
+    if devices == ("cpu",):
+        assert [score.method.key for score in study.scores] == keys and not study.not_run
+        assert study.scores[1].trained_parameters > 1000 and study.scores[1].added_parameters == 0
+    else:
+        assert [one.method.key for one in study.not_run] == ["last_block"]
+        assert "graphics card" in study.not_run[0].reason.text
+    assert (prepared.tokens, prepared.query_tokens_MTW) == (None, None)
+    assert not methods.need_tokens(["zero_shot"]) and methods.need_tokens(None)
 
 
 def support_of(counts: tuple[int, ...], groups: tuple[int, ...] | None = None) -> Support:
@@ -101,11 +122,43 @@ def test_the_number_of_photos_is_checked() -> None:
             material.check_draws(wrong)
 
 
-def test_rates_on_a_toy() -> None:
-    logits_MC = torch.eye(3)[[0, 0, 1, 0, 0]]
-    accuracy, balanced = compare_methods.rates(logits_MC, torch.tensor([0, 0, 0, 1, 0]))
-    assert accuracy == pytest.approx(3 / 5)
-    assert balanced == pytest.approx((3 / 4 + 0) / 2)
+def measured(*right: bool) -> Measured:
+    return Measured(right, 0.0, Fitted(lambda pre_MP: pre_MP, 0, 0))
+
+
+def test_scores_on_a_toy() -> None:
+    """Two draws, two methods, photos of three classes of which the last has none."""
+    zero, reference = methods.METHODS[0], methods.METHODS[-1]
+    whole = [
+        {zero.key: measured(True, True, False, True, False), reference.key: measured(True, True, True, True, True)},
+        {zero.key: measured(True, True, False, True, False), reference.key: measured(False, True, True, True, True)},
+    ]
+    labels = [0, 0, 0, 0, 1]
+    score, mine = compare_methods._scores([zero, reference], whole, labels, 0.5)
+    assert (score.accuracy, score.balanced_accuracy) == pytest.approx((3 / 5, (3 / 4 + 0) / 2))
+    assert mine.accuracies == (1.0, 0.8) and mine.balanced_accuracy == pytest.approx((7 / 8 + 1) / 2)
+    assert score.draw_interval is None  # it does not learn: nothing to draw
+    assert mine.draw_interval == metrics.redrawn_interval((1.0, 0.8), 0.5)
+    assert score.difference == pytest.approx(-0.3)
+    assert score.difference_interval == pytest.approx(metrics.redrawn_interval((-0.4, -0.2), 0.5))
+    ends = [differences.paired(one[reference.key].right_M, one[zero.key].right_M).interval for one in whole]
+    assert score.photo_difference_interval == pytest.approx(np.mean(ends, axis=0).tolist())
+    assert score.p == differences.sign_flip_p([1, 0, -2, 0, -2])
+    assert mine.p is None and mine.difference == 0
+
+
+def test_p_values_are_corrected_for_the_number_of_methods() -> None:
+    others, reference = methods.METHODS[:3], methods.METHODS[-1]
+    good = measured(*[True] * 8)
+    whole = [{**{one.key: measured(*[False] * 8) for one in others}, reference.key: good}]
+    scores = compare_methods._scores([*others, reference], whole, [0] * 4 + [1] * 4, 1.0)
+    assert [score.p for score in scores[:3]] == pytest.approx([3 * 2 / 256] * 3)
+
+
+def test_the_share_that_a_draw_takes_counts_near_duplicates_once() -> None:
+    support = support_of((6, 3), (0, 0, 0, 1, 2, 3, 4, 5, 6))
+    assert compare_methods.overlap_of(support, 2) == pytest.approx((2 / 4 + 2 / 3) / 2)
+    assert compare_methods.overlap_of(support, 5) == 1
 
 
 def test_every_method_is_measured_on_every_draw(prepared: Material) -> None:
@@ -130,11 +183,12 @@ def test_every_method_is_measured_on_every_draw(prepared: Material) -> None:
             answers = method.fit(problem, None).logits(prepared.query_MP).argmax(dim=-1)
             assert score.accuracies[number] == pytest.approx(float((answers == labels_M).float().mean()))
         assert score.accuracy == pytest.approx(statistics.fmean(score.accuracies))
-        assert score.draw_interval == metrics.mean_interval(score.accuracies)
+        widened = metrics.redrawn_interval(score.accuracies, (3 / 5 + 3 / 4) / 2)
+        assert score.draw_interval == (None if method.key == "zero_shot" else pytest.approx(widened))
         assert score.photo_interval == metrics.wilson_interval(round(5 * score.accuracy), 5)
         gaps = np.subtract(score.accuracies, by_key["prolip_auto"].accuracies)
         assert score.difference == pytest.approx(gaps.mean())
-        assert score.difference_interval == pytest.approx(metrics.mean_interval(gaps.tolist()))
+        assert score.difference_interval == pytest.approx(metrics.redrawn_interval(gaps.tolist(), study.overlap))
 
 
 def test_without_the_reference_there_is_no_difference(prepared: Material) -> None:
@@ -144,10 +198,10 @@ def test_without_the_reference_there_is_no_difference(prepared: Material) -> Non
 
 def test_all_methods_run_on_real_features(prepared: Material) -> None:
     study = compare_methods.run(prepared, n_draws=1)
-    assert [score.method.key for score in study.scores] == [method.key for method in methods.METHODS]
+    assert [score.method.key for score in study.scores] == [one.key for one in methods.METHODS if one.needs != "tokens"]
     bare = compare_methods.run(replace(prepared, text_side=None, context=None), n_draws=1, keys=["coop", "prolip_text"])
     assert [one.method.key for one in bare.not_run] == ["coop", "prolip_text"]
-    assert "not handed in" in bare.not_run[0].reason.text
+    assert "text part" in bare.not_run[0].reason.text
 
 
 def failing(problem: Problem, on_step: OnStep | None = None) -> Fitted:
@@ -205,6 +259,8 @@ def test_learning_rates_are_adams_and_the_exact_solver_has_none(prepared: Materi
                 configs[cell.learning_rate],
             )
             assert cell.accuracies[number] == accuracy_of(prepared, trained.projector)
+        assert cell.accuracy is not None
+        assert cell.photo_interval == metrics.wilson_interval(round(5 * cell.accuracy), 5)
     assert study.zero_shot == accuracy_of(prepared, prepared.projector)
 
 
@@ -217,4 +273,4 @@ def test_a_training_that_diverges_is_counted_and_not_averaged(prepared: Material
     broken = replace(prepared, logit_scale=float("inf"))
     study = learning_rates.run(broken, shots=3, n_draws=2, learning_rates=(1e-2,), lams=("0",), epochs=5)
     (cell,) = study.cells
-    assert (cell.accuracy, cell.accuracies, cell.diverged) == (None, (), 2)
+    assert (cell.accuracy, cell.accuracies, cell.diverged, cell.photo_interval) == (None, (), 2, None)

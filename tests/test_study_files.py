@@ -153,9 +153,13 @@ def score(key: str, accuracy: float, **options: Any) -> dict[str, Any]:
         "title": key.upper(),
         "accuracy": accuracy,
         "draw_interval": [accuracy - 0.1, accuracy + 0.1],
+        "photo_interval": [accuracy - 0.05, accuracy + 0.05],
         "difference": accuracy - 0.5,
         "difference_interval": [-0.05, 0.25],
+        "photo_difference_interval": [-0.01, 0.21],
+        "p": 0.5,
         "balanced_accuracy": 0.4,
+        "balanced_interval": [0.3, 0.52],
         "seconds": 1.234,
         "added_parameters": 5120,
         "trained_parameters": 0,
@@ -173,9 +177,20 @@ def test_methods_are_ranked_with_their_ranges() -> None:
     }
     head, rows = study_text.table(result)
     assert len(head) == len(rows[0])
-    assert rows[0] == ("OTHER", "60.0%", "50.0% to 70.0%", "+10.0 (-5.0 to +25.0)", "40.0%", "1.23", "5,120", "0")
+    assert rows[0] == (
+        "OTHER",
+        "60.0% (55.0–65.0)",
+        "50.0 to 70.0",
+        "+10.0 (-1.0 to +21.0)",
+        "-5.0 to +25.0",
+        "0.5",
+        "40.0% (30.0–52.0)",
+        "1.23",
+        "5,120",
+        "0",
+    )
     assert [row[0] for row in rows] == ["OTHER", "MINE", "ALONE"]
-    assert rows[1][3] == "–"
+    assert rows[1][3:5] == ("–", "–")
     assert rows[2][2:4] == ("–", "–")
 
 
@@ -183,7 +198,7 @@ def test_learning_rates_are_a_grid() -> None:
     def cell(lam: str, rate: float | None, accuracy: float | None) -> dict[str, Any]:
         return {"lam": lam, "learning_rate": rate, "accuracy": accuracy, "diverged": 0 if accuracy else 3}
 
-    result = {
+    result: dict[str, Any] = {
         "study": "learning_rates",
         "cells": [
             cell("0", 1e-4, 0.5),
@@ -193,13 +208,18 @@ def test_learning_rates_are_a_grid() -> None:
             cell("1", None, 0.8),
         ],
         "zero_shot_accuracy": 0.25,
+        "query_count": 20,
     }
+    result["cells"][3]["diverged"] = 1
     head, rows = study_text.table(result)
     assert head == ("λ", "1e-04", "1e-02", "exact solver")
-    assert rows == [("0", "50.0%", "diverged", "–"), ("1", "60.0%", "70.0%", "80.0%")]
+    assert rows == [
+        ("0", "50.0% (29.9–70.1)", "diverged", "–"),
+        ("1", "60.0% (38.7–78.1)", "70.0% (48.1–85.5), 1 diverged", "80.0% (58.4–91.9)"),
+    ]
     assert study_text.remarks(result) == [
         "Zero-shot on the same test photos: 25.0%.",
-        "Trainings whose loss left the numbers: 3.",
+        "Trainings whose loss left the numbers: 4.",
     ]
 
 
@@ -212,9 +232,18 @@ def test_a_curve_has_a_line_per_class_and_the_recommendation(
         assert head[2:-1] == tuple(
             f"{round(size.photos, 1):g}{' (all)' if size.everything else ''}" for size in one.sizes
         )
-        assert [row[0] for row in rows] == ["all classes", "  95 % over draws", "bolt", "gear", "nut", "pin"]
+        assert [row[0].partition(" (")[0] for row in rows] == [
+            "all classes",
+            "  95 % over draws",
+            "bolt",
+            "gear",
+            "nut",
+            "pin",
+        ]
+        assert rows[0][0].endswith(f" ({one.overall.count} photos)")
         assert {len(row) for row in rows} == {len(head)}
-        assert rows[0][2] == f"{one.overall.accuracies[0]:.1%}"
+        low, high = one.overall.photo_intervals[0]
+        assert rows[0][2] == f"{one.overall.accuracies[0]:.1%} ({100 * low:.1f}–{100 * high:.1f})"
         assert rows[2][-1].startswith("+")
         assert study_text.remarks(content) == content["advice_text"] != []
         for text, parts in zip(content["advice_text"], content["advice_parts"], strict=True):
@@ -227,7 +256,9 @@ def test_a_curve_has_a_line_per_class_and_the_recommendation(
 def test_new_classes_have_four_rates(others: tuple[CurveStudy, CurveStudy, NewClassesStudy], tmp_path: Path) -> None:
     content = study_files.as_dict(others[2])
     head, rows = study_text.table(content)
-    assert [row[0] for row in rows] == list(study_text.RATES.values())
+    assert [row[0] for row in rows] == [
+        f"{study_text.RATES[one.rate]} ({one.classes} classes)" for one in others[2].summary
+    ]
     assert {len(row) for row in rows} == {len(head)}
     assert rows[1][3].startswith(f"{100 * others[2].summary[1].difference:+.1f}")
     stream = io.StringIO()

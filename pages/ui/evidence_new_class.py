@@ -64,8 +64,10 @@ def show(project: Project) -> None:
 
 def _study(record: StudyRecord) -> None:
     result = record.result
-    for parts in result["advice_parts"]:
-        st.markdown(f"**{note(i18n.note_of(parts))}**")
+    is_whole = evidence_tables.is_whole(result["summary"][0], "classes")
+    if is_whole:  # before that the sentence went by ranges that were too narrow
+        for parts in result["advice_parts"]:
+            st.markdown(f"**{note(i18n.note_of(parts))}**")
     names = {
         "base": _("Trained classes, among themselves"),
         "new": _("New classes, among themselves"),
@@ -75,31 +77,29 @@ def _study(record: StudyRecord) -> None:
     rows = [
         {
             _("How often it was right"): names[one["rate"]],
-            _("Before (zero-shot)"): _rate(one, "zero_shot", result),
-            _("After (ProLIP)"): _rate(one, "prolip", result),
-            _("Difference in points"): evidence_tables.difference(one),
+            _("Before (zero-shot)"): evidence_tables.share(one["zero_shot"], one.get("zero_shot_interval")),
+            _("After (ProLIP)"): evidence_tables.share(one["prolip"], one.get("prolip_interval")),
+            _("Difference in points"): evidence_tables.difference(
+                one if is_whole else {**one, "difference_interval": None}
+            ),
         }
         for one in result["summary"]
     ]
     st.dataframe(rows, hide_index=True, width="stretch", key="new_classes_table")
+    halves = _n("Mean over {count} random half", "Mean over {count} random halves", result["draws"])
     st.caption(
-        _n(
-            "Mean over {count} random half of the classes.",
-            "Mean over {count} random halves of the classes; in brackets where the mean difference is likely to lie (95%).",
-            result["draws"],
+        _(
+            "{halves} of the {classes} classes, on {count} test photos; every class counts the same. In brackets the likely "
+            "range (95%) for other classes of this kind.",
+            halves=halves,
+            classes=number(len(result["class_names"])),
+            count=number(result["query_count"]),
         ),
-        help=_("The base-to-new protocol. Student's interval of the mean over the halves."),
+        help=_(
+            "The base-to-new protocol. Each class is first averaged over the halves; the ranges are Student's over classes: "
+            "the halves share classes and test photos and are no sample of their own."
+        ),
     )
-
-
-def _rate(one: Mapping[str, Any], method: str, result: Mapping[str, Any]) -> str:
-    """A mean; of all test photos with the range that as many other photos would give."""
-    share = percent(one[method], 1)
-    if one["rate"] != "together":
-        return share
-    count = result["query_count"]
-    low, high = metrics.wilson_interval(round(one[method] * count), count)
-    return f"{share} ({percent(low)}–{percent(high)})"
 
 
 def _try_it(project: Project) -> None:

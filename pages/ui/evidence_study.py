@@ -78,9 +78,17 @@ def why_not(project: Project, ask: Ask) -> Note | None:
 
 
 def is_up_to_date(project: Project, ask: Ask) -> bool:
-    """Whether there is a study of the photos and the model as they are now."""
+    """Whether there is a study of the photos and the model as they are now that did at least what is asked for."""
     found = studies.latest(cached.database(), project.id, ask.kind, ask.run_id)
-    return found is not None and not _is_stale(project, found)
+    return found is not None and not _is_stale(project, found) and _suffices(found.settings, ask.settings)
+
+
+def _suffices(made: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
+    """More rounds or more methods than asked for are enough; anything but a number has to be the same."""
+    return all(
+        key in made and (made[key] >= value if isinstance(value, int | float) else made[key] == value)
+        for key, value in asked.items()
+    )
 
 
 def measured_on(result: Mapping[str, Any]) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pages.ui import components
-from pages.ui.text import _, note, number, right_of, safe
+from pages.ui.text import _, note, number, percent, right_of, safe
 from prolip_core import i18n
 
 Shown = Mapping[str, Any]
@@ -42,6 +43,31 @@ def difference(one: Shown) -> str:
         return plain
     low, high = one["difference_interval"]
     return f"{plain} ({100 * low:+.1f} … {100 * high:+.1f})"
+
+
+def share(fraction: float, interval: Sequence[float] | None) -> str:
+    """A share with its range, cut to what a share can be; as short as a cell of a table wants it."""
+    if interval is None:
+        return percent(fraction)
+    low, high = (min(1.0, max(0.0, end)) for end in interval)
+    return f"{percent(fraction)} ({percent(low)}–{percent(high)})"
+
+
+def spread(interval: Sequence[float] | None) -> str:
+    """A range alone, of shares, for a cell."""
+    if interval is None:
+        return "–"
+    low, high = (min(1.0, max(0.0, end)) for end in interval)
+    return f"{percent(low)}–{percent(high)}"
+
+
+def is_whole(one: Shown, key: str) -> bool:
+    """Whether what is kept has the key; what an earlier version computed may lack it. Says so where it does."""
+    if key not in one:
+        st.warning(
+            _("An earlier version computed this, with ranges that were too narrow. They are left out: compute again.")
+        )
+    return key in one
 
 
 def card(column: DeltaGenerator, title: str, lines: Iterable[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 
 import torch
@@ -40,6 +41,11 @@ def linear_probe(problem: Problem, on_step: OnStep | None = None) -> Fitted:
 def linear_probe_pre(problem: Problem, on_step: OnStep | None = None) -> Fitted:
     """The same as `linear_probe` on the features before the projector, brought to unit norm: what ProLIP itself starts from."""
     return _probe(problem, lambda pre_MP: F.normalize(pre_MP, dim=-1), on_step)
+
+
+def warm_up() -> None:
+    """Loads what the probes load where they are used, so that the first one that is timed is not charged with it."""
+    importlib.import_module("sklearn.linear_model")
 
 
 def _probe(problem: Problem, features: Callable[[torch.Tensor], torch.Tensor], on_step: OnStep | None) -> Fitted:

@@ -21,8 +21,8 @@ from prolip_core.spec import FitConfig
 from prolip_core.types import Projector, Step, TrainedProjector
 
 TASKRES_SHARE = 0.1
-COMBINED_RECIPE = Recipe("adamw", 1e-4, 300, batch=1_000_000, eps=1e-4, weight_decay=0.0)
-TEXT_RECIPE = Recipe("adam", 1e-3, 300, batch=1_000_000, eps=1e-4)
+COMBINED_RECIPE = Recipe("adamw", 1e-4, 300, batch=None, eps=1e-4, weight_decay=0.0)
+TEXT_RECIPE = Recipe("adam", 1e-3, 300, batch=None, eps=1e-4)
 
 
 def prolip_one_over_n(problem: Problem, on_step: OnStep | None = None) -> Fitted:

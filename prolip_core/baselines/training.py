@@ -23,12 +23,12 @@ the weights of all photos have mean 1."""
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a method is trained: one of three optimisers, learning rate falling to 0 by cosine, mini-batches of photos."""
+    """How a method is trained: one of three optimisers, learning rate falling to 0 by cosine, batches of photos (None: all)."""
 
     optimiser: Literal["sgd", "adam", "adamw"]
     learning_rate: float
     epochs: int
-    batch: int = 256
+    batch: int | None = 256
     warm_up_epochs: int = 0
     momentum: float = 0.9
     weight_decay: float = 0.0
@@ -45,6 +45,7 @@ def descend(
     support = problem.support
     n_views, count = support.pre_VNP.shape[:2]
     weights_N = problem.weights_N * count
+    batch = count if recipe.batch is None else recipe.batch
     image_VND = problem.image_MD.view(n_views, count, -1)
     generator = torch.Generator().manual_seed(problem.seed)
     optimiser = _optimiser(parameters, recipe)
@@ -53,9 +54,9 @@ def descend(
             raise Cancelled("Stopped; nothing was saved.")
         optimiser.param_groups[0]["lr"] = rate(recipe, epoch)
         # One batch of all photos needs no order; the sum would only round differently.
-        order = torch.arange(count) if count <= recipe.batch else torch.randperm(count, generator=generator)
+        order = torch.arange(count) if count <= batch else torch.randperm(count, generator=generator)
         view = epoch % n_views
-        for rows_B in torch.split(order, recipe.batch):
+        for rows_B in torch.split(order, batch):
             pre_BP, image_BD = support.pre_VNP[view, rows_B], image_VND[view, rows_B]
             value = loss(pre_BP, image_BD, support.labels_N[rows_B], weights_N[rows_B])
             if not math.isfinite(value.item()):

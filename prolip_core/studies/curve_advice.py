@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
 from prolip_core.studies import power_law
-from prolip_core.studies.learning_curve import CurveStudy
+from prolip_core.studies.learning_curve import Curve, CurveStudy
 from prolip_core.studies.power_law import Forecast
 from prolip_core.types import Note
 
-MIN_GAIN = 0.01
-"""A fitted gain below a point is called hardly any."""
+WORTH = 0.03
+"""A gain that is likely to stay below three points is called hardly any; so is what is left to gain where the whole likely range
+of the accuracy is within three points of 1."""
 
-MAX_WIDTH = 0.15
-"""A range wider than this says nothing that anybody could plan with."""
+NEARLY_ALL = 0.99
+"""From this share on a curve says nothing about how it goes on: hardly a wrong answer is left to learn from."""
 
 Kind = Literal["rising", "flat", "done", "unknown"]
 
 
 @dataclass(frozen=True)
 class Advice:
-    """`kind`: more photos are likely to help; will hardly help; nearly all is right already; not to be told."""
+    """`kind`: more photos are likely to help (the whole range of the gain is above 0); will hardly help (the whole range is below
+    WORTH); nearly all is right already; not to be told."""
 
     kind: Kind
     notes: tuple[Note, ...]
@@ -43,10 +44,16 @@ def of(study: CurveStudy) -> Advice:
 
 def _overall(study: CurveStudy) -> tuple[Kind, Note]:
     curve, forecast = study.overall, study.overall.forecast
-    if 1 - curve.accuracies[-1] < MIN_GAIN:
+    if curve.photo_intervals[-1][0] > 1 - WORTH:
         return "done", Note(
-            "Hardly anything is left to gain: {percent} of the measured photos are right already.",
-            {"percent": f"{curve.accuracies[-1]:.1%}"},
+            "Hardly anything is left to gain: {percent} of {count} measured photos are right already (likely {low} or more).",
+            _right(curve),
+        )
+    if curve.accuracies[-1] >= NEARLY_ALL:
+        return "unknown", Note(
+            "It cannot be told whether anything is left to gain: {percent} of {count} measured photos are right already, but so "
+            "few photos leave {low} likely too. Measure on more photos.",
+            _right(curve),
         )
     if forecast is None:
         return "unknown", Note(
@@ -59,62 +66,69 @@ def _overall(study: CurveStudy) -> tuple[Kind, Note]:
                 "min_draws": power_law.MIN_DRAWS,
             },
         )
-    if _is_wide(forecast):
-        return "unknown", Note(
-            "It cannot be told whether more photos will help: {more} more of every class may bring {low} to {high} points. More "
-            "photos to measure on would narrow this down.",
-            _values(forecast),
-        )
-    if forecast.gain < MIN_GAIN:
+    low, high = forecast.gain_interval
+    if high < WORTH:
         return "flat", Note(
-            "More photos will hardly help: {more} more of every class are likely to bring less than one point (range {low} to "
-            "{high}). Change the class names or the way the photos are taken instead.",
+            "More photos will hardly help: {more} more of every class are likely to bring {low} to {high} points. Change the "
+            "class names or the way the photos are taken instead.",
             _values(forecast),
         )
-    return "rising", Note(
-        "{more} more photos of every class are likely to bring {low} to {high} points, {gain} on average.",
+    if low > 0:
+        return "rising", Note(
+            "{more} more photos of every class are likely to bring {low} to {high} points; the best estimate is {gain}.",
+            _values(forecast),
+        )
+    return "unknown", Note(
+        "It cannot be told whether more photos will help: {more} more of every class may bring {low} to {high} points. More "
+        "photos to measure on would narrow this down.",
         _values(forecast),
     )
 
 
 def _worst(study: CurveStudy) -> list[Note]:
+    """What is said about the weakest classes; as the lowest of several their rate is lower than it would be next time."""
     if study.worst_curve is None:
         return []
     curve, forecast = study.worst_curve, study.worst_curve.forecast
-    values: dict[str, object] = {
-        "names": ", ".join(study.material.class_names[label] for label in study.worst),
-        "percent": f"{curve.accuracies[-1]:.0%}",
-    }
-    if forecast is None or _is_wide(forecast):
-        return [Note("Weakest: {names} ({percent} right). How much they would gain cannot be told.", values)]
-    values |= _values(forecast)
-    if forecast.gain < MIN_GAIN:
-        return [
-            Note(
-                "Weakest: {names} ({percent} right). More photos will hardly help them: check their names, and whether one "
-                "photo shows what tells them apart.",
-                values,
-            )
-        ]
-    return [
+    values = {"names": ", ".join(study.material.class_names[label] for label in study.worst), **_right(curve)}
+    said = [
         Note(
-            "Weakest: {names} ({percent} right). With {more} more photos of every class they are likely to gain {low} to "
-            "{high} points, {gain} on average.",
+            "Lowest this time: {names} ({percent} of {count} photos right, likely {low}–{high}; that they are the lowest may in "
+            "part be chance).",
             values,
         )
     ]
+    if forecast is None or forecast.gain_interval[0] <= 0 < WORTH <= forecast.gain_interval[1]:
+        return [*said, Note("How much more photos would help these classes cannot be told.")]
+    if forecast.gain_interval[1] < WORTH:
+        return [
+            *said,
+            Note(
+                "More photos will hardly help these classes: check their names, and whether one photo shows what tells them "
+                "apart."
+            ),
+        ]
+    return [
+        *said,
+        Note(
+            "With {more} more photos of every class these are likely to gain {low} to {high} points; the best estimate is "
+            "{gain}.",
+            _values(forecast),
+        ),
+    ]
 
 
-def _is_wide(forecast: Forecast) -> bool:
-    return forecast.gain_interval[1] - forecast.gain_interval[0] > MAX_WIDTH
+def _right(curve: Curve) -> dict[str, object]:
+    """The end of the curve with its count and its likely range."""
+    low, high = curve.photo_intervals[-1]
+    return {
+        "percent": f"{curve.accuracies[-1]:.1%}",
+        "count": curve.count,
+        "low": f"{low:.0%}",
+        "high": f"{high:.0%}",
+    }
 
 
 def _values(forecast: Forecast) -> dict[str, object]:
-    low, high = points(forecast.gain_interval)
+    low, high = power_law.points(forecast.gain_interval)
     return {"more": forecast.more, "low": low, "high": high, "gain": f"{100 * forecast.gain:+.0f}"}
-
-
-def points(interval: tuple[float, float]) -> tuple[str, str]:
-    """A range of gains in whole points, rounded outwards: ("+3", "+6"), ("-1", "+2")."""
-    low, high = (round(100 * bound, 6) for bound in interval)
-    return f"{math.floor(low):+d}", f"{math.ceil(high):+d}"

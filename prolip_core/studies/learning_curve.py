@@ -14,14 +14,16 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from prolip_core import classify, metrics, prolip, splits
+from prolip_core import classify, differences, metrics, splits
 from prolip_core.errors import Cancelled
 from prolip_core.objective import Support
 from prolip_core.spec import FitConfig
-from prolip_core.studies import power_law
-from prolip_core.studies.material import Material, OnProgress, Report, check_draws, one_thread
+from prolip_core.studies import measuring, power_law
+from prolip_core.studies.material import Material, OnProgress, Report, check_draws
 from prolip_core.studies.power_law import Forecast
-from prolip_core.types import Projector, Step
+from prolip_core.types import Projector
+
+Interval = tuple[float, float]
 
 DRAWS = 12
 HELD_OUT_DRAWS = 4
@@ -71,16 +73,20 @@ class Plan:
 
 @dataclass(frozen=True)
 class Curve:
-    """Accuracy against photos per class, fractions, size by size: mean over draws, and Student's 95 % interval of it over draws.
+    """Accuracy against photos per class, fractions, size by size: mean over draws.
 
-    The interval is None where there is one draw, or nothing to draw. `zero_shot` is CLIP as it is on the same photos; `count`
-    photos were measured.
+    draw_intervals: 95 % for other photos to learn from (`metrics.redrawn_interval`); None where there is one draw, or where a
+    draw takes all photos. photo_intervals: 95 % for as many other photos to measure on (Wilson's, of several classes with the
+    same weight put together by `differences.mean_of`). `zero_shot` is CLIP as it is on the same photos, with the latter kind of
+    interval; `count` photos were measured.
     """
 
     count: int
     accuracies: tuple[float, ...]
-    draw_intervals: tuple[tuple[float, float] | None, ...]
+    draw_intervals: tuple[Interval | None, ...]
+    photo_intervals: tuple[Interval, ...]
     zero_shot: float
+    zero_shot_interval: Interval
     forecast: Forecast | None
 
 
@@ -226,22 +232,8 @@ def _measure(material: Material, planned: Plan, on_progress: OnProgress | None, 
 
 
 def _train(material: Material, part: Part, report: Report) -> np.ndarray:
-    def watch(_: Step) -> bool:
-        return report.tell()
-
-    if report.tell():
-        raise Cancelled("Stopped; nothing was saved.")
-    with one_thread():
-        trained = prolip.fit(
-            material.support.subset(part.teach),
-            material.class_vectors.text_CD,
-            material.projector,
-            material.logit_scale,
-            FitConfig(lam=LAM, seed=material.spec.seed),
-            watch,
-        )
-    if trained.stopped:
-        raise Cancelled("Stopped; nothing was saved.")
+    config = FitConfig(lam=LAM, seed=material.spec.seed)
+    trained = measuring.train(material, material.support.subset(part.teach), report, config=config)
     return _right(material, trained.projector, part.held, part.held is not None)
 
 
@@ -265,34 +257,35 @@ class _Curves:
 
     def overall(self) -> Curve:
         """Every measured photo counts the same."""
-        return self._curve(np.full(len(self.labels_M), 1 / len(self.labels_M)), range(self.material.support.n_classes))
+        everything_M = np.ones(len(self.labels_M), dtype=bool)
+        return self._curve([everything_M], range(self.material.support.n_classes))
 
     def of_classes(self, labels: Sequence[int]) -> Curve | None:
         """The mean over these classes; None without a class, or where one of them has no measured photo."""
-        weights_M = np.zeros(len(self.labels_M))
-        for label in labels:
-            members_M = self.labels_M == label
-            if not members_M.any():
-                return None
-            weights_M[members_M] = 1 / (members_M.sum() * len(labels))
-        return self._curve(weights_M, labels) if labels else None
+        strata = [self.labels_M == label for label in labels]
+        return self._curve(strata, labels) if strata and all(members_M.any() for members_M in strata) else None
 
     def now(self, labels: Sequence[int]) -> float:
         """Different photos per class that there are today, held-out ones included."""
         counts = _groups_per_class(self.material.support, np.arange(self.material.support.labels_N.numel()))
         return statistics.fmean(counts[label] for label in labels)
 
-    def _curve(self, weights_M: np.ndarray, labels: Sequence[int]) -> Curve:
+    def _curve(self, strata: Sequence[np.ndarray], labels: Sequence[int]) -> Curve:
+        """Every one of the strata, which are masks of measured photos, counts the same."""
+        weights_M = sum(members_M / (members_M.sum() * len(strata)) for members_M in strata)
         rates_DS = self.right_DSM @ weights_M
-        fixed = [self._drawn_once(size) for size in range(len(self.planned.sizes))]
+        mean_SM = self.right_DSM.mean(axis=0)
         now = self.now(labels)
         return Curve(
             count=int((weights_M > 0).sum()),
             accuracies=tuple(rates_DS.mean(axis=0).tolist()),
             draw_intervals=tuple(
-                None if fixed[size] else metrics.mean_interval(rates_DS[:, size].tolist()) for size in range(len(fixed))
+                metrics.redrawn_interval(rates_DS[:, size].tolist(), self._overlap(size))
+                for size in range(len(self.planned.sizes))
             ),
+            photo_intervals=tuple(_photo_interval(mean_M, strata) for mean_M in mean_SM),
             zero_shot=float(self.zero_M @ weights_M),
+            zero_shot_interval=_photo_interval(self.zero_M, strata),
             forecast=power_law.forecast(
                 self.right_DSM,
                 self.labels_M,
@@ -304,10 +297,31 @@ class _Curves:
             ),
         )
 
-    def _drawn_once(self, size: int) -> bool:
-        """Whether all draws have the same trainings at this size: then their spread is none of the photos'."""
-        drawn = [frozenset(part.key for part in draw if part.size == size) for draw in self.planned.draws]
-        return len(drawn) > 1 and len(set(drawn)) == 1
+    def _overlap(self, size: int) -> float:
+        """How far the draws of this size are the same, 0 … 1, the mean over classes: for `metrics.redrawn_interval`."""
+        if self.planned.sizes[size].everything:
+            return 1.0
+        parts = sum(part.size == size for part in self.planned.draws[0])
+        pool = _groups_per_class(self.material.support, np.arange(self.material.support.labels_N.numel()))
+        photos = self.planned.sizes[size].per_class
+        return statistics.fmean(overlap(n, of_class, parts) for n, of_class in zip(photos, pool, strict=True))
+
+
+def overlap(photos: float, pool: int, parts: int) -> float:
+    """Correlation between draws of `photos` from a pool of so many. With one part it is the share that is drawn.
+
+    With K parts a draw is K trainings, each on photos of the other K − 1 parts of the pool, K ≥ 2. For a mean over what teaches
+    the correlation is 1 / (pool / (K·photos) + (K − 2) / (K − 1)); at photos = pool·(K − 1)/K all draws are one, and it is 1.
+    """
+    if parts == 1:
+        return min(1.0, photos / pool)
+    return min(1.0, 1 / (pool / (parts * photos) + (parts - 2) / (parts - 1)))
+
+
+def _photo_interval(right_M: np.ndarray, strata: Sequence[np.ndarray]) -> Interval:
+    """For other photos to measure on; right_M: how often each was answered rightly, 0 … 1."""
+    shares = [(float(right_M[members_M].sum()), int(members_M.sum())) for members_M in strata]
+    return differences.mean_of(shares)[1]
 
 
 def photos_more(now: float) -> int:

@@ -11,13 +11,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from prolip_core import classify, prolip
-from prolip_core.baselines.problem import Problem
+from prolip_core import metrics
 from prolip_core.errors import Cancelled, NonFiniteLossError
+from prolip_core.objective import Support
 from prolip_core.spec import FitConfig, lam_value
-from prolip_core.studies.compare_methods import rates
-from prolip_core.studies.material import Material, OnProgress, Report, check_draws, choose_shots, draws, one_thread
-from prolip_core.types import Projector, Step
+from prolip_core.studies import measuring
+from prolip_core.studies.material import Material, OnProgress, Report, check_draws, choose_shots, draws
+from prolip_core.types import Projector
 
 LEARNING_RATES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
 LAMS = ("0", "0.01", "0.1", "1", "1/N")
@@ -28,7 +28,8 @@ DRAWS = 3
 class Cell:
     """One λ with one learning rate, or with the exact solver (learning_rate None), over all draws.
 
-    accuracy: mean of the draws that arrived, None where the loss left the numbers in all of them; `diverged` counts those.
+    accuracy: mean of the draws that arrived, None where the loss left the numbers in all of them; `diverged` counts the draws in
+    which it did. count: test photos of each draw.
     """
 
     lam: str
@@ -36,10 +37,18 @@ class Cell:
     learning_rate: float | None
     accuracies: tuple[float, ...]
     diverged: int
+    count: int
 
     @property
     def accuracy(self) -> float | None:
         return statistics.fmean(self.accuracies) if self.accuracies else None
+
+    @property
+    def photo_interval(self) -> tuple[float, float] | None:
+        """Wilson's 95 % interval at the accuracy: what as many other test photos would give."""
+        if self.accuracy is None:
+            return None
+        return metrics.wilson_interval(round(self.accuracy * self.count), self.count)
 
 
 @dataclass(frozen=True)
@@ -78,11 +87,11 @@ def run(
     whole: list[list[float | None]] = []
     try:
         for number, rows in enumerate(planned):
-            problem = material.problem(rows, material.spec.seed + number)
+            support = material.support.subset(rows)
             found: list[float | None] = []
             for position, (lam, rate) in enumerate(grid):
                 report = Report(on_progress, number * len(grid) + position, len(planned) * len(grid), start)
-                found.append(_accuracy(material, problem, _config(lam, rate, epochs), report))
+                found.append(_accuracy(material, support, _config(lam, rate, epochs), report))
             whole.append(found)
     except Cancelled:
         if not whole:
@@ -91,7 +100,9 @@ def run(
     cells = []
     for position, (lam, rate) in enumerate(grid):
         arrived = tuple(one for found in whole if (one := found[position]) is not None)
-        cells.append(Cell(lam, lam_value(lam, shots), rate, arrived, len(whole) - len(arrived)))
+        cells.append(
+            Cell(lam, lam_value(lam, shots), rate, arrived, len(whole) - len(arrived), len(material.split.query))
+        )
     return LearningRateStudy(
         material=material,
         shots=shots,
@@ -110,22 +121,13 @@ def _config(lam: str, rate: float | None, epochs: int) -> FitConfig:
     return FitConfig(solver="adam", lam=lam, learning_rate=rate, epochs=epochs)
 
 
-def _accuracy(material: Material, problem: Problem, config: FitConfig, report: Report) -> float | None:
+def _accuracy(material: Material, support: Support, config: FitConfig, report: Report) -> float | None:
     """Accuracy on the test photos; None where the loss left the numbers."""
-
-    def watch(_: Step) -> bool:
-        return report.tell()
-
     try:
-        with one_thread():
-            trained = prolip.fit(problem.support, problem.text_CD, problem.initial, problem.logit_scale, config, watch)
+        return _measure(material, measuring.train(material, support, report, config=config).projector)
     except NonFiniteLossError:
         return None
-    if trained.stopped:
-        raise Cancelled("Stopped; nothing was saved.")
-    return _measure(material, trained.projector)
 
 
 def _measure(material: Material, projector: Projector) -> float:
-    logits_MC = classify.logits(material.query_MP, projector, material.class_vectors.text_CD, material.logit_scale)
-    return rates(logits_MC, material.query_labels_M)[0]
+    return statistics.fmean(measuring.right(material, material.query_MP, projector, material.query_labels_M))

@@ -7,33 +7,40 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from prolip_core import classify, prolip
+from prolip_core import classify
+from prolip_core.baselines import projector_methods
+from prolip_core.baselines.problem import Problem
 from prolip_core.errors import Cancelled, ConfigError
 from prolip_core.objective import Support
+from prolip_core.spec import FitConfig
 from prolip_core.studies.material import Material, Report, one_thread
-from prolip_core.types import Projector
+from prolip_core.types import Projector, TrainedProjector
 
 PHOTOS = 100
 """So many test photos are asked about where each costs many readings."""
 
 
-def fit(material: Material, support: Support, report: Report) -> Projector:
-    """The projector trained on these photos, λ and all as the spec says; raises Cancelled where a person stops it."""
+def train(
+    material: Material,
+    support: Support,
+    report: Report,
+    *,
+    text_CD: torch.Tensor | None = None,
+    config: FitConfig | None = None,
+) -> TrainedProjector:
+    """One training on these photos. text_CD: vectors of the classes that they belong to, by default of all of the material;
+    config: by default λ and all as the spec says. Raises Cancelled where a person stops it, NonFiniteLossError."""
     go_on(report)
-    config = replace(material.spec.fit, seed=material.spec.seed)
+    vectors_CD = material.class_vectors.text_CD if text_CD is None else text_CD
+    problem = Problem(support, vectors_CD, material.projector, material.logit_scale)
+    settings = replace(material.spec.fit, seed=material.spec.seed) if config is None else config
     with one_thread():
-        trained = prolip.fit(
-            support,
-            material.class_vectors.text_CD,
-            material.projector,
-            material.logit_scale,
-            config,
-            lambda _step: report.tell(),
-            on_fold=report,
-        )
-    if trained.stopped:
-        raise Cancelled("Stopped; nothing was saved.")
-    return trained.projector
+        return projector_methods.fit_projector(problem, settings, report)
+
+
+def fit(material: Material, support: Support, report: Report) -> Projector:
+    """The projector alone, λ and all as the spec says; raises Cancelled where a person stops it."""
+    return train(material, support, report).projector
 
 
 def go_on(report: Report) -> None:

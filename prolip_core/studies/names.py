@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from prolip_core.i18n import N_
 from prolip_core.studies.condition_words import CONDITIONS
 
 METHODS, LEARNING_RATES, CURVE, NEW_CLASSES = "methods", "learning_rates", "curve", "new_classes"
@@ -30,6 +31,7 @@ SLOW_METHODS: Mapping[str, str] = {
     "prolip_tip_adapter_f": "ProLIP + Tip-Adapter-F",
     "prolip_task_res": "ProLIP + TaskRes",
     "coop": "CoOp",
+    "last_block": N_("Last-block fine-tuning"),
 }
 """Key and title of the methods that take longer than all others together: the app runs them only where they are asked for."""
 

@@ -132,3 +132,9 @@ def _spread(rates_DS: np.ndarray, sizes_S: np.ndarray) -> float:
     """Standard deviation over draws of the gain by the last long step of the curve."""
     before = np.flatnonzero(sizes_S * STEP <= sizes_S[-1])[-1]
     return float((rates_DS[:, -1] - rates_DS[:, before]).std(ddof=1))
+
+
+def points(interval: tuple[float, float]) -> tuple[str, str]:
+    """A range of gains in whole points, rounded outwards: ("+3", "+6"), ("-1", "+2")."""
+    low, high = (round(100 * bound, 6) for bound in interval)
+    return f"{math.floor(low):+d}", f"{math.ceil(high):+d}"

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from prolip_core import figure_files
+from prolip_core.baselines.methods import METHODS
 from prolip_core.errors import ConfigError, ProLIPError
 from prolip_core.studies import names, results_figures, study_files, study_text
 
@@ -27,12 +28,16 @@ the product. How each method is computed, with its source, stands in the docstri
 - Every method sees the same photos, class vectors and random draws, and none sees a test photo. What a paper tunes on a
   validation set is fixed at a published default, or chosen by cross-validation on the photos to learn from.
 - A test photo that is the same as, or a near-duplicate of, any photo to learn from is left out.
-- "Over draws" is Student's 95 % interval of the mean over random draws: other photos of the same kind to learn from. The test
-  photos stay the same; what other test photos would add is Wilson's interval in the result file (`photo_interval`).
-- "Against ProLIP" is the mean difference in points on the same draws, with the same kind of interval. With some twenty methods in
-  a table, about one such interval leaves 0 out by luck alone.
-- "Balanced" is the mean over classes. Seconds are one fit on one thread of a shared processor, choices included. "Added numbers"
-  are those that the answers need and the backbone does not have; "trained numbers" those that gradient descent moves.
+- Accuracies are means over the draws. Two kinds of chance have a 95 % interval each, and neither holds the other. "Test photos":
+  as many other test photos (Wilson's interval; of "balanced", the mean over classes, Wilson's put together). "Draws": other
+  photos of the same kind to learn from. The draws of a set share photos, so that plain Student would be far too narrow; the
+  interval is corrected for it (Nadeau and Bengio 2003), and wide where a draw takes most of the photos.
+- "Against ProLIP" is the mean difference in points on the same draws and the same test photos, with both kinds of interval
+  (of test photos: Newcombe's for paired shares, averaged over draws). p: how likely so large a difference would be on other test
+  photos if there were none, with the same trainings (exact sign-flip test, McNemar's for several draws), corrected for the
+  number of methods (Holm).
+- Seconds are one fit on one thread of a shared processor, choices included. "Added numbers" are those that the answers need
+  and the backbone does not have; "trained numbers" those that gradient descent moves.
 - Where the sentences are not those of the default, they were given with `--classes` and `--templates`.
 """
 
@@ -49,6 +54,9 @@ LIMITS = """## What these figures do not say
 
 DRAWN = (names.METHODS, names.LEARNING_RATES)
 """The kinds of study that the page has tables for; any other is refused."""
+
+LEVEL = 0.05
+"""Of the p-values, which are corrected for the number of methods."""
 
 PAPER_RATES = (1e-5, 1e-2)
 """Learning rates that arXiv 2410.05270 reports on, section 4.2."""
@@ -114,7 +122,9 @@ def _section(name: str, result: Mapping[str, Any], figures: str | None) -> str:
         *([f"![{title}]({figures}/{_figure(name, result)})", ""] if figures else []),
         *markdown(*study_text.table(result)),
         "",
-        *_list([*study_text.remarks(result), *(placement(result) if of_methods else spread(result))]),
+        *_list(
+            [*study_text.remarks(result), *([*left_out(result), *placement(result)] if of_methods else spread(result))]
+        ),
         "",
     ]
     return "\n".join(lines)
@@ -133,6 +143,13 @@ def _row(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
+def left_out(result: Mapping[str, Any]) -> list[str]:
+    """The methods that were not asked for, in a sentence."""
+    there = {one["key"] for one in (*result["methods"], *result["not_run"])}
+    absent = [method.title for method in METHODS if method.key not in there]
+    return [f"Left out of this run, as they were not asked for: {', '.join(absent)}."] if absent else []
+
+
 def placement(result: Mapping[str, Any]) -> list[str]:
     """Where the reference method stands, in sentences."""
     ranked = study_text.by_accuracy(result)
@@ -141,15 +158,21 @@ def placement(result: Mapping[str, Any]) -> list[str]:
         return []
     mine = ranked[place - 1]
     others = [one for one in ranked if one is not mine]
-    lines = [f"**{mine['title']}: place {place} of {len(ranked)}**, with {mine['accuracy']:.1%}."]
+    low, high = mine["photo_interval"]
+    lines = [
+        f"**{mine['title']}: place {place} of {len(ranked)}**, with {mine['accuracy']:.1%} ({100 * low:.1f}–{100 * high:.1f}) of "
+        f"{result['query_count']} test photos."
+    ]
     for words, side in (
-        ("Better by more than the draws explain", 1),
-        ("Not told apart by these draws", 0),
-        ("Worse by more than the draws explain", -1),
+        ("Better than it by more than the test photos explain (p < 0.05)", 1),
+        ("Not told apart from it on these test photos", 0),
+        ("Worse than it by more than the test photos explain (p < 0.05)", -1),
     ):
         group = [one for one in others if _side(one) == side]
         named = ", ".join(f"{one['title']} ({100 * one['difference']:+.1f})" for one in group)
         lines.append(f"{words}: {named or 'none'}.")
+    apart = ", ".join(f"{one['title']} ({100 * one['difference']:+.1f})" for one in others if _over_draws(one))
+    lines.append(f"Different by more than the draws explain, each by itself: {apart or 'none'}.")
     if mine["notes"]:
         lines.append(f"λ in the draws: {'; '.join(mine['notes'])}.")
     light = [one["title"] for one in ranked if one["added_parameters"] == 0]
@@ -157,15 +180,21 @@ def placement(result: Mapping[str, Any]) -> list[str]:
 
 
 def _side(one: Mapping[str, Any]) -> int:
-    """1 or -1 where the interval of the difference leaves 0 out; 0 where it does not, or where there is none."""
-    if one["difference_interval"] is None:
+    """1 or -1 where the test photos tell the method apart from the reference, 0 where they do not."""
+    if one["p"] is None or one["p"] >= LEVEL:
         return 0
-    low, high = one["difference_interval"]
-    return 1 if low > 0 else -1 if high < 0 else 0
+    return 1 if one["difference"] > 0 else -1
+
+
+def _over_draws(one: Mapping[str, Any]) -> bool:
+    """Whether the interval over draws of the difference leaves 0 out."""
+    interval = one["difference_interval"]
+    return interval is not None and (interval[0] > 0 or interval[1] < 0)
 
 
 def spread(result: Mapping[str, Any]) -> list[str]:
-    """How far apart the learning rates are for every λ, in all and within the range that the paper calls stable."""
+    """How far apart the learning rates are for every λ, in all and within the range that the paper calls stable; trainings whose
+    loss left the numbers are counted beside it."""
     widths = []
     for lam in dict.fromkeys(cell["lam"] for cell in result["cells"]):
         arrived = {
@@ -174,9 +203,11 @@ def spread(result: Mapping[str, Any]) -> list[str]:
             if cell["lam"] == lam and cell["learning_rate"] is not None and cell["accuracy"] is not None
         }
         inside = [accuracy for rate, accuracy in arrived.items() if PAPER_RATES[0] <= rate <= PAPER_RATES[1]]
-        widths.append(f"λ = {lam}: {_width(list(arrived.values()))} ({_width(inside)})")
+        lost = sum(cell["diverged"] for cell in result["cells"] if cell["lam"] == lam)
+        failed = f", and {lost} trainings diverged" if lost else ""
+        widths.append(f"λ = {lam}: {_width(list(arrived.values()))} ({_width(inside)}){failed}")
     head = "Between the best and the worst learning rate lie, in points (in brackets: from 1e-5 to 1e-2, the paper's range)"
-    return [f"{head}: {', '.join(widths)}."]
+    return [f"{head}: {'; '.join(widths)}."]
 
 
 def _width(accuracies: Sequence[float]) -> str:

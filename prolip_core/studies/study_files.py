@@ -22,7 +22,7 @@ from prolip_core.studies.learning_curve import Curve, CurveStudy
 from prolip_core.studies.learning_rates import LearningRateStudy
 from prolip_core.studies.look_study import LookStudy
 from prolip_core.studies.names import CERTAINTY, CURVE, KINDS, LEARNING_RATES, LOOK, METHODS, NEW_CLASSES
-from prolip_core.studies.new_classes import Half, NewClassesStudy
+from prolip_core.studies.new_classes import Half, NewClassesStudy, Rates, Summary
 from prolip_core.studies.second_test import SecondTestStudy
 from prolip_core.studies.stress import StressStudy
 from prolip_core.studies.test_time import TestTimeStudy
@@ -92,6 +92,7 @@ def methods_as_dict(study: MethodStudy) -> dict[str, Any]:
     return {
         **_head(METHODS, study),
         **_draws(study),
+        "overlap": study.overlap,
         "reference": methods.REFERENCE,
         "methods": [_score(score) for score in study.scores],
         "not_run": [
@@ -120,6 +121,7 @@ def learning_rates_as_dict(study: LearningRateStudy) -> dict[str, Any]:
                 "learning_rate": cell.learning_rate,
                 "accuracy": cell.accuracy,
                 "accuracies": list(cell.accuracies),
+                "photo_interval": _pair(cell.photo_interval),
                 "diverged": cell.diverged,
             }
             for cell in study.cells
@@ -161,14 +163,18 @@ def _curve(study: CurveStudy, of: str, names: Sequence[str], curve: Curve, label
         "classes": list(names),
         "count": curve.count,
         "zero_shot_accuracy": curve.zero_shot,
+        "zero_shot_interval": list(curve.zero_shot_interval),
         "points": [
             {
                 "photos": size.photos if label is None else size.per_class[label],
                 "everything": size.everything,
                 "accuracy": accuracy,
-                "draw_interval": _pair(interval),
+                "draw_interval": _pair(over_draws),
+                "photo_interval": list(over_photos),
             }
-            for size, accuracy, interval in zip(study.sizes, curve.accuracies, curve.draw_intervals, strict=True)
+            for size, accuracy, over_draws, over_photos in zip(
+                study.sizes, curve.accuracies, curve.draw_intervals, curve.photo_intervals, strict=True
+            )
         ],
         "forecast": None if forecast is None else {**asdict(forecast), "gain_interval": list(forecast.gain_interval)},
     }
@@ -180,9 +186,18 @@ def new_classes_as_dict(study: NewClassesStudy) -> dict[str, Any]:
     return {
         **_head(NEW_CLASSES, study),
         **_draws(study),
-        "summary": [{**asdict(one), "difference_interval": _pair(one.difference_interval)} for one in study.summary],
+        "summary": [_summary(one) for one in study.summary],
         **_notes([new_classes.advice(study)]),
         "halves": [_half(half, names) for half in study.halves],
+    }
+
+
+def _summary(one: Summary) -> dict[str, Any]:
+    return {
+        **asdict(one),
+        "zero_shot_interval": _pair(one.zero_shot_interval),
+        "prolip_interval": _pair(one.prolip_interval),
+        "difference_interval": _pair(one.difference_interval),
     }
 
 
@@ -191,8 +206,19 @@ def _half(half: Half, names: Sequence[str]) -> dict[str, Any]:
         "base": [names[label] for label in half.base],
         "new": [names[label] for label in half.new],
         "lam": half.lam,
-        "zero_shot": asdict(half.zero_shot),
-        "prolip": asdict(half.prolip),
+        "zero_shot": _rates(half.zero_shot),
+        "prolip": _rates(half.prolip),
+    }
+
+
+def _rates(rates: Rates) -> dict[str, Any]:
+    return {
+        "base": rates.base,
+        "new": rates.new,
+        "harmonic": rates.harmonic,
+        "together": rates.together,
+        "own_recalls": list(rates.own_C),
+        "together_recalls": list(rates.together_C),
     }
 
 
@@ -241,8 +267,11 @@ def _score(score: Score) -> dict[str, Any]:
         "draw_interval": _pair(score.draw_interval),
         "photo_interval": list(score.photo_interval),
         "balanced_accuracy": score.balanced_accuracy,
+        "balanced_interval": list(score.balanced_interval),
         "difference": score.difference,
         "difference_interval": _pair(score.difference_interval),
+        "photo_difference_interval": _pair(score.photo_difference_interval),
+        "p": score.p,
         "seconds": score.seconds,
         "added_parameters": score.added_parameters,
         "trained_parameters": score.trained_parameters,

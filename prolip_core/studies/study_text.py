@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from prolip_core import metrics
 from prolip_core.report_text import plain
-from prolip_core.studies import certainty_text, conditions_text, curve_advice, group_text, look_text
+from prolip_core.studies import certainty_text, conditions_text, group_text, look_text, power_law
 from prolip_core.studies.certainty_text import Block
 from prolip_core.studies.condition_words import CONDITIONS
 from prolip_core.studies.group_files import GROUPS
@@ -127,10 +128,12 @@ def table(result: Mapping[str, Any]) -> tuple[Row, list[Row]]:
 def _methods(result: Mapping[str, Any]) -> tuple[Row, list[Row]]:
     head: Row = (
         "method",
-        "accuracy",
-        "over draws (95 %)",
-        "against ProLIP (auto)",
-        "balanced",
+        "accuracy (95 %: test photos)",
+        "95 %: draws",
+        "against ProLIP (95 %: test photos)",
+        "95 %: draws of it",
+        "p",
+        "balanced (95 %: test photos)",
         "seconds",
         "added numbers",
         "trained numbers",
@@ -138,10 +141,12 @@ def _methods(result: Mapping[str, Any]) -> tuple[Row, list[Row]]:
     rows: list[Row] = [
         (
             str(one["title"]),
-            _percent(one["accuracy"]),
+            _share(one["accuracy"], one["photo_interval"]),
             _range(one["draw_interval"]),
-            _difference(one, result["reference"]),
-            _percent(one["balanced_accuracy"]),
+            _points(one["difference"], one.get("photo_difference_interval"), one["key"] == result["reference"]),
+            _range(None if one["key"] == result["reference"] else one["difference_interval"], sign="+"),
+            "–" if one.get("p") is None else f"{one['p']:.2g}",
+            _share(one["balanced_accuracy"], one.get("balanced_interval")),
             f"{one['seconds']:.2f}",
             f"{one['added_parameters']:,}",
             f"{one['trained_parameters']:,}",
@@ -162,14 +167,14 @@ def _learning_rates(result: Mapping[str, Any]) -> tuple[Row, list[Row]]:
     found = {(cell["lam"], cell["learning_rate"]): cell for cell in result["cells"]}
     head: Row = ("λ", *(f"{rate:.0e}" for rate in rates), "exact solver")
     rows: list[Row] = [
-        (str(lam), *(_cell(found.get((lam, rate))) for rate in (*rates, None)))
+        (str(lam), *(_cell(found.get((lam, rate)), result["query_count"]) for rate in (*rates, None)))
         for lam in dict.fromkeys(cell["lam"] for cell in result["cells"])
     ]
     return head, rows
 
 
 def _curves(result: Mapping[str, Any]) -> tuple[Row, list[Row]]:
-    """A line per class, and two for all: the mean, and its range over draws."""
+    """A line per class, and two for all: the mean with its range for other test photos, and its range over draws."""
     overall, rows = result["curves"][0], []
     head: Row = (
         "class / photos per class",
@@ -180,24 +185,19 @@ def _curves(result: Mapping[str, Any]) -> tuple[Row, list[Row]]:
     for curve in result["curves"]:
         if curve["of"] == "weakest":
             continue
-        name = "all classes" if curve["of"] == "all" else curve["classes"][0]
-        accuracies = [_percent(point["accuracy"]) for point in curve["points"]]
-        rows.append((name, _percent(curve["zero_shot_accuracy"]), *accuracies, _forecast(curve["forecast"])))
+        name = f"{'all classes' if curve['of'] == 'all' else curve['classes'][0]} ({curve['count']} photos)"
+        zero_shot = _share(curve["zero_shot_accuracy"], curve.get("zero_shot_interval"))
+        accuracies = [_share(point["accuracy"], point.get("photo_interval")) for point in curve["points"]]
+        rows.append((name, zero_shot, *accuracies, _forecast(curve["forecast"])))
         if curve["of"] == "all":
-            bands = [
-                "–"
-                if point["draw_interval"] is None
-                else "–".join(f"{100 * end:.1f}" for end in point["draw_interval"])
-                for point in curve["points"]
-            ]
-            rows.append(("  95 % over draws", "", *bands, ""))
+            rows.append(("  95 % over draws", "", *(_range(point["draw_interval"]) for point in curve["points"]), ""))
     return head, rows
 
 
 def _forecast(forecast: Mapping[str, Any] | None) -> str:
     if forecast is None:
         return "–"
-    return " to ".join(curve_advice.points(forecast["gain_interval"]))
+    return " to ".join(power_law.points(forecast["gain_interval"]))
 
 
 RATES = {
@@ -209,9 +209,14 @@ RATES = {
 
 
 def _new_classes(result: Mapping[str, Any]) -> tuple[Row, list[Row]]:
-    head: Row = ("accuracy", "zero-shot", "ProLIP", "difference (95 % over halves)")
+    head: Row = ("accuracy (95 % over classes)", "zero-shot", "ProLIP", "difference in points")
     rows: list[Row] = [
-        (RATES[one["rate"]], _percent(one["zero_shot"]), _percent(one["prolip"]), _difference(one, ""))
+        (
+            f"{RATES[one['rate']]} ({one['classes']} classes)",
+            _share(one["zero_shot"], one["zero_shot_interval"]),
+            _share(one["prolip"], one["prolip_interval"]),
+            _points(one["difference"], one["difference_interval"]),
+        )
         for one in result["summary"]
     ]
     return head, rows
@@ -228,26 +233,39 @@ def remarks(result: Mapping[str, Any]) -> list[str]:
     return [*lines, f"Trainings whose loss left the numbers: {diverged}."] if diverged else lines
 
 
-def _cell(cell: Mapping[str, Any] | None) -> str:
+def _cell(cell: Mapping[str, Any] | None, count: int) -> str:
+    """A rate with its range for as many other test photos, and in how many draws it failed."""
     if cell is None:
         return "–"
-    return "diverged" if cell["accuracy"] is None else _percent(cell["accuracy"])
+    if cell["accuracy"] is None:
+        return "diverged"
+    lost = f", {cell['diverged']} diverged" if cell["diverged"] else ""
+    return _share(cell["accuracy"], metrics.wilson_interval(round(cell["accuracy"] * count), count)) + lost
 
 
 def _percent(fraction: float) -> str:
     return f"{fraction:.1%}"
 
 
-def _range(interval: Sequence[float] | None) -> str:
-    return "–" if interval is None else f"{interval[0]:.1%} to {interval[1]:.1%}"
+def _share(fraction: float, interval: Sequence[float] | None) -> str:
+    """Percentages: 62.5% (30.6–86.3). An interval may reach beyond what a share can be; shown is what it can."""
+    if interval is None:
+        return _percent(fraction)
+    low, high = (100 * min(1.0, max(0.0, end)) for end in interval)
+    return f"{_percent(fraction)} ({low:.1f}–{high:.1f})"
 
 
-def _difference(one: Mapping[str, Any], reference: str) -> str:
-    """In points, with its range over draws."""
-    if one.get("key") == reference or one["difference"] is None:
+def _range(interval: Sequence[float] | None, sign: str = "") -> str:
+    """Percentages or, with the sign "+", points."""
+    if interval is None:
         return "–"
-    points = f"{100 * one['difference']:+.1f}"
-    if one["difference_interval"] is None:
-        return points
-    low, high = one["difference_interval"]
-    return f"{points} ({100 * low:+.1f} to {100 * high:+.1f})"
+    ends = interval if sign else [min(1.0, max(0.0, end)) for end in interval]
+    return " to ".join(f"{100 * end:{sign}.1f}" for end in ends)
+
+
+def _points(difference: float | None, interval: Sequence[float] | None, is_reference: bool = False) -> str:
+    """In points, with its range."""
+    if is_reference or difference is None:
+        return "–"
+    points = f"{100 * difference:+.1f}"
+    return points if interval is None else f"{points} ({_range(interval, sign='+')})"
