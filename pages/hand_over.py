@@ -34,7 +34,8 @@ def show(project: Project) -> None:
     chosen = next(run for run in runs if run.id == run_id)
     ask = Ask(HAND_OVER, run_id=run_id)
     there = storage.studies.latest(cached.database(), project.id, HAND_OVER, run_id) is not None
-    record = evidence_study.show(project, ask, _("Make the file again") if there else _("Make the hand-over file"))
+    label = _("Make the file again") if there else _("Make the hand-over file")
+    record = evidence_study.show(project, ask, label, quiet=there)
     if record is None:
         st.caption(_("It takes a minute or two: the file is checked on your photos before you get it."))
         return

@@ -85,7 +85,7 @@ def _checked(check: Mapping[str, Any]) -> None:
         st.caption(
             _(
                 "The training computed faster and less exactly ({precision}), as this processor can. Its own answers, which the "
-                "other pages show, are the same on {same} of {count} test photos; the rest were close calls.",
+                "other pages show, are the same on {same} of {count} test photos; the others differ by this rounding.",
                 precision=check["run_precision"],
                 same=number(check["same_as_run"]),
                 count=count,
@@ -156,12 +156,12 @@ def _contents(result: Mapping[str, Any]) -> None:
         rows = [
             {
                 _("file"): entry["name"],
-                _("what it is"): _(files.what(entry["name"])),
                 _("size"): _size(entry["size_bytes"]),
+                _("what it is"): _(files.what(entry["name"])),
             }
             for entry in sorted(result["entries"], key=lambda entry: -int(entry["size_bytes"]))
         ]
-        st.dataframe(pd.DataFrame(rows), hide_index=True)
+        st.dataframe(pd.DataFrame(rows), hide_index=True, height="content")
 
 
 def _size(size_bytes: int) -> str:

@@ -54,10 +54,12 @@ def answers(
         ids = list(image_ids[start : start + BATCH])
         engine += [np.array(one.probabilities) for one in saved.predict(source, ids, None)]
         pixels_B3HW = np.stack([plain.pixels(source.read(image_id)) for image_id in ids])
-        for key, classifier, found in (("float", plain, own), ("int8", small, integer)):
-            if classifier is None:
-                continue
-            for pixels_3HW in pixels_B3HW:  # one by one, as on the line
+        for (
+            pixels_3HW
+        ) in pixels_B3HW:  # one by one, as on the line, and both in turn: other work on the computer slows both
+            for key, classifier, found in (("float", plain, own), ("int8", small, integer)):
+                if classifier is None:
+                    continue
                 begun = time.perf_counter()
                 found.append(classifier.probabilities(pixels_3HW[None])[0])
                 times[key].append(time.perf_counter() - begun)
