@@ -52,6 +52,11 @@ def show(project: Project, ask: Ask, label: str | None = None, *, quiet: bool = 
     if found is None:
         return None
     record = cached.study(found.id)
+    if ask.kind in TRAINS_AS_CHOSEN and "fit" not in record.result:
+        st.info(
+            _("What was computed before comes from an earlier version of this program. Compute it again to see it.")
+        )
+        return None
     _belongs_to(project, record)
     return record
 
