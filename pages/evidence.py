@@ -7,7 +7,7 @@ import streamlit as st
 from pages.ui import cached, components, evidence_parts, evidence_study, guards, session
 from pages.ui.evidence_parts import Part
 from pages.ui.text import _, _n, number
-from prolip_core import storage
+from prolip_core import guide, storage
 from prolip_core.storage.records import Project
 
 guards.require_app()
@@ -49,7 +49,7 @@ def _everything(project: Project, parts: tuple[Part, ...]) -> None:
     asks = [ask for part in parts for ask in part.asks(project)]
     possible = [ask for ask in asks if evidence_study.why_not(project, ask) is None]
     missing = [ask for ask in possible if not evidence_study.is_up_to_date(project, ask)]
-    live = len(storage.jobs.live_studies(cached.database(), project.id))
+    live = _live(project.id)
     left, right = st.columns([2, 5], vertical_alignment="center")
     if left.button(
         _("Compute everything"), key="compute_everything", disabled=not missing or live > 0, width="stretch"
@@ -70,10 +70,15 @@ def _everything(project: Project, parts: tuple[Part, ...]) -> None:
         )
 
 
+def _live(project_id: str) -> int:
+    """How many computations of this page are waiting or under way."""
+    return sum(not guide.is_hand_over(job) for job in storage.jobs.live_studies(cached.database(), project_id))
+
+
 @guards.fragment(run_every=evidence_study.POLL_S)
 def _under_way(project_id: str) -> None:
     """How many are left, also where the part that is looked at waits for none; then the whole page runs once more."""
-    live = len(storage.jobs.live_studies(cached.database(), project_id))
+    live = _live(project_id)
     if not live:
         st.rerun()
     st.caption(_n("{count} computation is under way.", "{count} computations are under way.", live))

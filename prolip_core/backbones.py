@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import open_clip
@@ -19,7 +20,7 @@ from torch import nn
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as transforms
 
-from prolip_core import catalogue, folding, projectors, starter, text_tower, weights
+from prolip_core import catalogue, folding, projectors, starter, text_tower, vision_tail, weights
 from prolip_core.catalogue import BackboneSpec
 from prolip_core.devices import Device
 from prolip_core.errors import BackboneError, UnknownBackboneError
@@ -72,16 +73,33 @@ class Backbone:
     def pre_width(self) -> int:
         return self._projector.weight_PD.shape[0]
 
+    @property
+    def tower(self) -> nn.Module:
+        """The vision tower without its projector: pixels (B, 3, H, W) → features (B, P), some with tokens beside. Read only."""
+        tower: nn.Module = self._model.visual  # type: ignore[assignment]
+        return tower
+
     @torch.no_grad()
     def encode_pre(self, pixels_B3HW: torch.Tensor) -> torch.Tensor:
         """Raw features before the projector, (B, P), float32 on the CPU."""
-        pixels_B3HW = pixels_B3HW.to(
+        visual: Any = self._model.visual
+        return _first(visual(self._on_device(pixels_B3HW))).float().cpu()
+
+    def _on_device(self, pixels_B3HW: torch.Tensor) -> torch.Tensor:
+        return pixels_B3HW.to(
             self.device.torch_device,
             self.device.dtype,
             memory_format=torch.channels_last if self._channels_last else torch.preserve_format,
         )
-        visual: Any = self._model.visual
-        return _first(visual(pixels_B3HW)).float().cpu()
+
+    def tail(self) -> vision_tail.Tail | None:
+        """A copy of the vision tower's last block and what follows it; None where the tower is no vision transformer."""
+        return vision_tail.take(self._model.visual)
+
+    @torch.no_grad()
+    def encode_tokens(self, pixels_B3HW: torch.Tensor) -> torch.Tensor:
+        """What enters the last block, (B, T, W), float32 on the CPU; only where there is a `tail`."""
+        return vision_tail.tokens(self._model.visual, self._on_device(pixels_B3HW))
 
     @torch.no_grad()
     def encode_prompts(self, prompts: PromptSet) -> ClassVectors:
@@ -172,19 +190,57 @@ def load(spec: BackboneSpec, device: Device) -> Backbone:
 
     Raises UnknownBackboneError, WeightsNotFoundError (with where to put which file), CheckpointError, BackboneError.
     """
+    model, config = _whole(spec)
     if spec.name == catalogue.STARTER:
-        config = starter.model_config()
-        model = build_model(config)
-        weights.load_into(model, starter.state_dict(), spec.name)
         tokenizer = build_tokenizer(config)
     else:
-        config = architecture_config(spec)
-        model = weights.guard_hub(spec, lambda: build_model(config))
-        weights.load_checkpoint(model, weights.find(spec), spec)
         tokenizer = weights.guard_hub(spec, lambda: open_clip.get_tokenizer(spec.architecture))
     model.eval().requires_grad_(False).to(device.torch_device)
     with torch.no_grad():
         return Backbone(spec, model, tokenizer, device)
+
+
+def _whole(spec: BackboneSpec) -> tuple[nn.Module, dict[str, Any]]:
+    """The model as open_clip has it, with real weights, and its config with `preprocess_cfg`."""
+    if spec.name == catalogue.STARTER:
+        config = starter.model_config()
+        model = build_model(config)
+        weights.load_into(model, starter.state_dict(), spec.name)
+    else:
+        config = architecture_config(spec)
+        model = weights.guard_hub(spec, lambda: build_model(config))
+        weights.load_checkpoint(model, weights.find(spec), spec)
+    return model, config
+
+
+@dataclass(frozen=True)
+class MergedModel:
+    """A whole open_clip model with another projector: its `model_cfg` and `preprocess_cfg` in open_clip's words, its weights."""
+
+    model_config: dict[str, Any]
+    preprocessing: dict[str, Any]
+    state: dict[str, torch.Tensor]
+
+
+def merged(spec: BackboneSpec, projector: Projector) -> MergedModel:
+    """The model with this projector in place of its own, as an ordinary open_clip model, on the CPU in float32.
+
+    A model without a projector (kind `adapter`) gets a linear head for it, which open_clip's config can say. Raises the errors of
+    `load`, and ProjectorNotFoundError where no config of open_clip has a place for the projector.
+    """
+    model, config = _whole(spec)
+    visual: Any = model.visual
+    preprocessing = dict(visual.preprocess_cfg)
+    if projectors.kind_of(visual) == "adapter":
+        config["vision_cfg"] |= {"timm_proj": "linear", "timm_proj_bias": projector.bias_D is not None}
+        trained = model.state_dict()
+        model = weights.guard_hub(spec, lambda: build_model(config))
+        visual = model.visual
+        weights.load_into(model, {**model.state_dict(), **trained}, spec.name)
+    projectors.put_back(visual, projector)
+    config.pop("preprocess_cfg", None)
+    state = {name: tensor.detach().contiguous() for name, tensor in model.state_dict().items()}
+    return MergedModel(config, preprocessing, state)
 
 
 def architecture_config(spec: BackboneSpec) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import os
 import shlex
@@ -11,22 +10,20 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from prolip_core import __version__, catalogue, cli_groups, cli_report, condition_commands
+from prolip_core import __version__, catalogue, cli_groups, cli_handover, cli_projects, cli_report, condition_commands
 from prolip_core import types as records
 from prolip_core.cli_options import add_command as _command
 from prolip_core.cli_options import add_device as _add_device
 from prolip_core.cli_options import add_reading as _add_reading
 from prolip_core.cli_options import check_out as _check_out
+from prolip_core.cli_options import one_line, write_json
 from prolip_core.cli_options import spec_of as _spec
 from prolip_core.config import cache_folder
-from prolip_core.errors import DatasetError, ProLIPError
+from prolip_core.errors import ProLIPError
 from prolip_core.progress_bars import ProgressBars
-from prolip_core.report_text import STEERING, plain
-
-if TYPE_CHECKING:
-    pass
+from prolip_core.report_text import plain
 
 EXIT_OK, EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 0, 2, 130
 
@@ -49,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         command(parsed)
     except ProLIPError as error:
-        sys.stderr.write(f"{parsed.name}: {_one_line(str(error))}\n")
+        sys.stderr.write(f"{parsed.name}: {one_line(str(error))}\n")
         return EXIT_WRONG_INPUT
     except KeyboardInterrupt:
         kept = " Features computed so far are kept and speed up the next run." if parsed.name == "pilot" else ""
@@ -69,7 +66,7 @@ class OneLineParser(argparse.ArgumentParser):
     """Ends on a bad argument with one line that says what to do, and exit code 2."""
 
     def error(self, message: str) -> Any:
-        self.exit(EXIT_WRONG_INPUT, f"{self.prog}: {_one_line(message)}. See {self.prog} --help.\n")
+        self.exit(EXIT_WRONG_INPUT, f"{self.prog}: {one_line(message)}. See {self.prog} --help.\n")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -91,18 +88,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     _add_studies(commands)
 
-    predict = _command(commands, "predict", predict_command, "answer about new photos with a finished run")
-    predict.add_argument("run", type=Path, metavar="RUN", help="folder that a pilot wrote")
-    predict.add_argument("photos", type=Path, metavar="PHOTO_OR_FOLDER")
-    predict.add_argument(
-        "--add-class",
-        action="append",
-        default=[],
-        metavar="NAME[=PROMPT]",
-        help="a class more, known by its name alone",
-    )
-    predict.add_argument("--json", action="store_true", help="print JSON with all probabilities")
-    predict.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
+    cli_handover.add(commands)
 
     cli_report.add_options(
         _command(
@@ -112,6 +98,8 @@ def build_parser() -> argparse.ArgumentParser:
 
     sample = _command(commands, "sample", sample_command, "write the built-in sample data set")
     sample.add_argument("folder", type=Path, metavar="FOLDER")
+
+    cli_projects.add(commands)
 
     listing = _command(commands, "backbones", backbones_command, "what is there, what it costs, what is in reach")
     listing.add_argument("--json", action="store_true", help="print JSON")
@@ -161,6 +149,7 @@ def study_command(options: argparse.Namespace) -> None:
             on_progress=bars.show,
             backbone=backbone,
             needs_test=options.study not in names.NEEDS_NO_TEST,
+            with_tokens=options.study == names.METHODS and methods.need_tokens(keys),
         )
         reader = look_study.Reader(backbone, photos.source, cache)
         request = kinds.Request(getattr(options, "shots", None), draws, keys, photos=looked_at, reader=reader)
@@ -197,52 +186,6 @@ def certainty_command(options: argparse.Namespace) -> None:
     study_text.write(study_files.load(path), path, sys.stdout)
 
 
-def predict_command(options: argparse.Namespace) -> None:
-    from prolip_core import image_files, prompts, runs
-
-    added = [prompts.parse_class(text) for text in options.add_class]
-    files = image_files.photos_at(options.photos)
-    with ProgressBars() as bars:
-        saved = runs.load(options.run, device=options.device)
-        for one in added:
-            saved = saved.with_class(one)
-        result, paths = image_files.import_files(
-            files,
-            display_root=options.photos if options.photos.is_dir() else options.photos.parent,
-            on_progress=lambda done, total: bars.show(records.Progress("import", done, total, 0.0, None)),
-        )
-        if not result.accepted:
-            raise result.rejected[0].error if result.rejected else _no_photo(options.photos)
-        ids = [record.image_id for record in result.accepted]
-        predictions = saved.predict(image_files.FolderSource(paths), ids, cache_folder())
-    names = saved.class_vectors.class_names
-    if options.json:
-        content = {
-            "predictions": [
-                {
-                    "photo": record.filename,
-                    "class": names[prediction.predicted],
-                    "confidence": prediction.confidence,
-                    "probabilities": dict(zip(names, prediction.probabilities, strict=True)),
-                }
-                for record, prediction in zip(result.accepted, predictions, strict=True)
-            ],
-            "duplicate_files": [{"photo": file.filename, "same_as": file.first_filename} for file in result.duplicates],
-            "rejected_files": [
-                {"photo": file.filename, "reason": file.reason, "remedy": file.remedy} for file in result.rejected
-            ],
-        }
-        _write_json(content)
-        return
-    for record, prediction in zip(result.accepted, predictions, strict=True):
-        answer = plain(names[prediction.predicted])
-        sys.stdout.write(f"{plain(record.filename)}\t{answer}\t{prediction.confidence:.3f}\n")
-    for duplicate in result.duplicates:
-        sys.stderr.write(plain(f"{duplicate.filename}: the same photo as {duplicate.first_filename}") + "\n")
-    for rejected in result.rejected:
-        sys.stderr.write(_one_line(f"{rejected.reason} {rejected.remedy}") + "\n")
-
-
 def sample_command(options: argparse.Namespace) -> None:
     from prolip_core import sample
 
@@ -277,7 +220,7 @@ def backbones_command(options: argparse.Namespace) -> None:
             }
             for spec, reach in rows
         ]
-        _write_json(content)
+        write_json(content)
         return
     for spec, reach in rows:
         cost = f"download {spec.download_mb} MB" if reach == "download" else reach
@@ -285,22 +228,6 @@ def backbones_command(options: argparse.Namespace) -> None:
         sys.stdout.write(f"    {spec.description}\n")
         warning = "" if spec.commercial_use else "NO COMMERCIAL USE. "
         sys.stdout.write(f"    Licence: {warning}{spec.licence}\n")
-
-
-def _one_line(text: str) -> str:
-    return plain(" ".join(text.split()))
-
-
-def _write_json(content: object) -> None:
-    """Readable in any language; what JSON leaves raw although a terminal would obey it is escaped."""
-    for line in json.dumps(content, ensure_ascii=False, indent=2).split("\n"):
-        sys.stdout.write(STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", line) + "\n")
-
-
-def _no_photo(path: Path) -> DatasetError:
-    return DatasetError(
-        "{path} is a file of the system, not a photo.", remedy="Choose a photo or a folder of photos.", path=path
-    )
 
 
 def _add_studies(commands: Any) -> None:

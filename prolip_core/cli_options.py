@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prolip_core import catalogue
 from prolip_core.errors import ConfigError
+from prolip_core.report_text import STEERING, plain
 
 if TYPE_CHECKING:
     from prolip_core.spec import FitConfig, PilotSpec
@@ -66,3 +69,14 @@ def check_out(out: Path, *photo_folders: Path | None) -> None:
                 out=out,
                 folder=folder,
             )
+
+
+def one_line(text: str) -> str:
+    """For a terminal: on one line, and nothing in it that a terminal would obey."""
+    return plain(" ".join(text.split()))
+
+
+def write_json(content: object) -> None:
+    """Readable in any language; what JSON leaves raw although a terminal would obey it is escaped."""
+    for line in json.dumps(content, ensure_ascii=False, indent=2).split("\n"):
+        sys.stdout.write(STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", line) + "\n")

@@ -15,6 +15,7 @@ ProLIPError
 │   ├── ImageTooSmallError          too few pixels to show anything
 │   └── UnreadableFileError         the system will not give the bytes (rights, a folder, gone)
 ├── ArchiveError                a zip file cannot be used
+├── ProjectFileError            a project cannot be saved as a file, or such a file cannot be opened
 ├── DatasetError                a folder of photos, a class list, a split or a table of tags cannot be used
 ├── PromptError                 a template or a class name cannot be used
 ├── BackboneError
@@ -28,6 +29,7 @@ ProLIPError
 │   └── Cancelled                   a person stopped it
 ├── RunError                    a finished run cannot be opened
 │   └── ProjectorMismatchError      a saved projector belongs to another backbone, class list or prompt set
+├── HandOverError               a hand-over file cannot be made, opened or served
 └── StorageError                the data folder cannot be used
 """
 
@@ -119,6 +121,10 @@ class ArchiveError(ProLIPError):
     """A zip file cannot be used."""
 
 
+class ProjectFileError(ProLIPError):
+    """A project cannot be saved as a file, or such a file cannot be opened."""
+
+
 class DatasetError(ProLIPError):
     """A folder of photos, a class list, a split or a table of tags cannot be used."""
 
@@ -169,6 +175,10 @@ class RunError(ProLIPError):
 
 class ProjectorMismatchError(RunError):
     """A saved projector belongs to another backbone, class list or prompt set."""
+
+
+class HandOverError(ProLIPError):
+    """A hand-over file cannot be made, opened or served."""
 
 
 class StorageError(ProLIPError):

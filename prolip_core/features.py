@@ -85,6 +85,24 @@ def extract(
     return FeatureBatch(tuple(image_ids), pre_VNP if len(order) == len(position) else pre_VNP[:, order])
 
 
+def extract_tokens(
+    backbone: Backbone, source: ImageSource, image_ids: Sequence[str], *, on_progress: OnProgress | None = None
+) -> torch.Tensor:
+    """Tokens (N, T, W) of view 0 of these photos as they enter the last block. Nothing is kept: they are a hundred times larger
+    than features. Raises ImageError, Cancelled."""
+    start, chunks, done = time.perf_counter(), [], 0
+    _report(on_progress, 0, len(image_ids), 0, start)
+
+    def read(job: Missing) -> torch.Tensor:
+        return _pixels(backbone, source, *job, 0, None)
+
+    for keys, pixels_B3HW in _batches(read, [(image_id, (0,)) for image_id in image_ids], default_workers()):
+        chunks.append(backbone.encode_tokens(pixels_B3HW))
+        done += len(keys)
+        _report(on_progress, done, len(image_ids), done, start)
+    return torch.cat(chunks)
+
+
 def check_views(n_views: int) -> None:
     """Raises ConfigError unless 1 ≤ n_views ≤ MAX_VIEWS."""
     if not 1 <= n_views <= MAX_VIEWS:
@@ -116,6 +134,12 @@ def cache_settings(backbone: Backbone, seed: int, distortion: Distortion | None 
         "folding": folding.VERSION,
         "versions": {name: version(name) for name in ("torch", "torchvision", "open_clip_torch", "timm", "pillow")},
     }
+
+
+def pixels_of(backbone: Backbone, data: bytes, filename: str) -> torch.Tensor:
+    """What the model sees of a photo that is not augmented, (3, H, W). Raises ImageError."""
+    image = images.decode(data, filename, min_side_px=DECODE_MARGIN * max(backbone.image_size_px))
+    return backbone.pixels(backbone.framed(image))
 
 
 def _pixels(

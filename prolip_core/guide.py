@@ -9,9 +9,10 @@ from typing import Literal
 from prolip_core import likeness
 from prolip_core.photo_checks import Finding
 from prolip_core.storage.records import ClassRow, Job, Photo, RunSummary, StudySummary
+from prolip_core.studies.names import HAND_OVER
 from prolip_core.types import Note
 
-Step = Literal["projects", "classes", "photos", "train", "compare", "evidence", "try_it", "report"]
+Step = Literal["projects", "classes", "photos", "train", "compare", "evidence", "try_it", "report", "hand_over"]
 State = Literal["done", "next", "attention", "working", "later"]
 MIN_CLASSES = 2
 _CHANGED_SINCE = "Classes, sentences or photos were changed since the last training."
@@ -45,15 +46,16 @@ def states(
     of_classes, of_photos = _classes(classes, language), _photos(classes, photos, findings)
     blocked = why_not_train(classes, findings)
     of_train, of_compare = _train(blocked, runs, live_job, fingerprint), _compare(runs, fingerprint)
-    of_evidence = _evidence(blocked, studies, live_studies, fingerprint)
+    asked = [study for study in studies if study.kind != HAND_OVER]
     return (
         of_classes,
         of_photos,
         of_train,
         of_compare,
-        of_evidence,
+        _evidence(blocked, asked, [job for job in live_studies if not is_hand_over(job)], fingerprint),
         _try_it(runs, has_tried),
         _report(runs, fingerprint),
+        _hand_over(runs, studies, live_studies),
     )
 
 
@@ -92,6 +94,11 @@ def where_to_go_on(steps: Sequence[StepState]) -> Step:
 def is_stale(run: RunSummary | StudySummary, fingerprint: str) -> bool:
     """Whether classes, sentences or photos were changed since the run, or the study."""
     return run.fingerprint != fingerprint
+
+
+def is_hand_over(job: Job) -> bool:
+    """Whether a job makes a hand-over file, which is kept like a study and is none."""
+    return job.payload.get("kind") == HAND_OVER
 
 
 def _classes(classes: Sequence[ClassRow], language: str) -> StepState:
@@ -176,3 +183,14 @@ def _report(runs: Sequence[RunSummary], fingerprint: str) -> StepState:
     if is_stale(runs[0], fingerprint):
         return StepState("report", "attention", Note(_CHANGED_SINCE))
     return StepState("report", "later", Note("A report can be made at any time, as slides, PDF or HTML."))
+
+
+def _hand_over(runs: Sequence[RunSummary], studies: Sequence[StudySummary], live_studies: Sequence[Job]) -> StepState:
+    """Done with a file of the newest result."""
+    if any(is_hand_over(job) for job in live_studies):
+        return StepState("hand_over", "working")
+    if not runs:
+        return StepState("hand_over", "later", Note("There is no result yet. Train first."))
+    if any((study.kind, study.run_id) == (HAND_OVER, runs[0].id) for study in studies):
+        return StepState("hand_over", "done")
+    return StepState("hand_over", "later", Note("The file for an engineer can be made at any time."))

@@ -32,7 +32,7 @@ def read_file(path: Path, filename: str | None = None) -> bytes:
 
     Raises UnreadableFileError (a folder, a device, gone, no right) or ImageTooLargeError.
     """
-    name = filename or _display_name(path, None)
+    name = filename or display_name(path, None)
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
@@ -91,7 +91,7 @@ def import_files(
     `duplicates`. `display_root`: names are told relative to it. `on_progress(done, total)` is called in the calling
     thread; what it raises ends the import. At most `workers` files are in memory at a time.
     """
-    named = [(_display_name(path, display_root), path) for path in files]
+    named = [(display_name(path, display_root), path) for path in files]
     named = sorted(
         (entry for entry in named if not is_system_file(Path(entry[0]))), key=lambda entry: natural_key(entry[0])
     )
@@ -162,7 +162,7 @@ class FolderSource:
             raise UnreadableFileError(
                 "{filename} was changed while it was in use.",
                 remedy="Start again with the photos as they are now.",
-                filename=_display_name(path, None),
+                filename=display_name(path, None),
             )
         return data
 
@@ -291,7 +291,7 @@ def is_system_file(name: PurePath) -> bool:
     return any(part.startswith(".") or part in _SYSTEM_FOLDERS for part in parts) or name.name.lower() in _SYSTEM_FILES
 
 
-def _display_name(path: Path, root: Path | None) -> str:
+def display_name(path: Path, root: Path | None) -> str:
     shown = path.relative_to(root).as_posix() if root is not None and path.is_relative_to(root) else path.name
     return _printable(shown)
 

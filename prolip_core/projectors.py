@@ -81,6 +81,31 @@ def take_out(visual: Any, joint_width: int) -> Projector:
     return Projector(torch.eye(joint_width, device=device))
 
 
+@torch.no_grad()
+def put_back(visual: Any, projector: Projector) -> None:
+    """Writes a projector into a whole tower (in place), where `take_out` would find it. Raises ProjectorNotFoundError for a tower
+    that has no place for one."""
+    kind = kind_of(visual)
+    if kind == "matrix":
+        visual.proj.copy_(projector.weight_PD)
+        return
+    layer = {
+        "attention_pool": lambda: visual.attnpool.c_proj,
+        "linear": lambda: visual.head.proj,
+        "mlp": lambda: visual.head.mlp.fc2,
+        "classifier": lambda: visual.trunk.get_classifier(),
+    }.get(kind)
+    if layer is None:
+        raise ProjectorNotFoundError(
+            "The vision tower {name} has no projector in a place that is known.",
+            remedy="Choose another model.",
+            name=type(visual).__name__,
+        )
+    layer().weight.copy_(projector.weight_PD.T)
+    if projector.bias_D is not None:
+        layer().bias.copy_(projector.bias_D)
+
+
 def _replace(root: nn.Module, layer: nn.Linear) -> Projector:
     """Puts an identity in the layer's place somewhere below `root`."""
     for parent in root.modules():

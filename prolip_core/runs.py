@@ -165,29 +165,41 @@ def load(
 
     Raises RunError, ProjectorMismatchError, and the errors of loading a backbone.
     """
-    path = folder / RESULT
+    result = read_result(folder)
     try:
-        result = json.loads(path.read_text(encoding="utf-8"))
-        if result["format"] != FORMAT:
-            raise ValueError("written by another version")
         settings, prompts_ = result["settings"], result["prompts"]
         precision = str(settings["precision"])
         templates = tuple(map(str, settings["templates"]))
         spec = BackboneSpec(**{**settings["backbone"], "checkpoint": _path(settings["backbone"]["checkpoint"])})
         prompt_set = PromptSet(tuple(result["class_names"]), tuple(tuple(of_class) for of_class in prompts_))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise RunError(
-            "{folder} is not the folder of a finished run: {path} is missing, damaged, or of another version.",
-            remedy="Choose the folder that was given to --out.",
-            folder=folder,
-            path=path.name,
-        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise _no_run(folder) from error
     if load_backbone is None:
         backbone = backbones.load(spec, devices.choose(device, precision))
     else:
         backbone = load_backbone(spec, precision)
     projector = projector_file.load(folder / PROJECTOR, backbone, prompt_set)
     return SavedRun(backbone, backbone.encode_prompts(prompt_set), projector, templates)
+
+
+def read_result(folder: Path) -> dict[str, Any]:
+    """The content of a run's result.json. Raises RunError."""
+    try:
+        result: dict[str, Any] = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+        if result["format"] != FORMAT:
+            raise ValueError("written by another version")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise _no_run(folder) from error
+    return result
+
+
+def _no_run(folder: Path) -> RunError:
+    return RunError(
+        "{folder} is not the folder of a finished run: {path} is missing, damaged, or of another version.",
+        remedy="Choose the folder that was given to --out.",
+        folder=folder,
+        path=RESULT,
+    )
 
 
 def as_dict(run: PilotRun) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from prolip_core import condition_work, config, job_work, pilot, prompts, runs, spec, storage
+from prolip_core import condition_work, config, handover_work, job_work, pilot, prompts, runs, spec, storage
 from prolip_core.backbones import Backbone
 from prolip_core.baselines import methods
 from prolip_core.catalogue import BackboneSpec
@@ -39,6 +39,7 @@ from prolip_core.studies.names import (
     ADDED_CLASS,
     CERTAINTY,
     CURVE,
+    HAND_OVER,
     LEARNING_RATES,
     LOOK,
     LOOK_PHOTO,
@@ -104,7 +105,7 @@ class Work:
         self.control.enter("features", used_device=found.device.title)
         return found
 
-    def material(self, *, needs_test: bool = True) -> Material:
+    def material(self, *, needs_test: bool = True, with_tokens: bool = False) -> Material:
         """The project's photos as features. Raises DatasetError without test photos, Cancelled."""
         return material.prepare(
             self.choices,
@@ -113,6 +114,7 @@ class Work:
             on_progress=self.control.progress,
             backbone=self.backbone,
             needs_test=needs_test,
+            with_tokens=with_tokens,
         )
 
     def saved_run(self) -> SavedRun:
@@ -151,7 +153,7 @@ def _methods(work: Work) -> Mapping[str, Any]:
     asked = work.settings
     keys = asked.get("keys") or [one.key for one in methods.METHODS if asked.get("slow") or one.key not in SLOW_METHODS]
     study = compare_methods.run(
-        work.material(),
+        work.material(with_tokens=methods.need_tokens(keys)),
         shots=asked.get("shots"),
         n_draws=asked.get("draws", compare_methods.DRAWS),
         keys=keys,
@@ -254,5 +256,6 @@ KINDS: Mapping[str, Callable[[Work], Mapping[str, Any]]] = {
     SECOND_TEST: condition_work.second_set,
     TRANSFER: condition_work.carried_over,
     TEST_TIME: condition_work.photo_by_photo,
+    HAND_OVER: handover_work.hand_over,
 }
 """Kind of study → what is done for it; gives the content of its result.json and whatever else the page shows."""

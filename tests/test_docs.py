@@ -103,6 +103,9 @@ def test_every_option_in_the_readme_exists() -> None:
             "study second-test",
             "study transfer",
             "study groups",
+            "hand-over",
+            "score",
+            "serve",
             "report",
         )
         for option in options_of(command)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -13,7 +14,7 @@ from prolip_core.photo_checks import Finding
 from prolip_core.storage.records import ClassRow, Job, Photo, RunSummary, StudySummary
 from prolip_core.types import ImageRecord, Note, Quality
 
-STEPS: tuple[Step, ...] = ("classes", "photos", "train", "compare", "evidence", "try_it", "report")
+STEPS: tuple[Step, ...] = ("classes", "photos", "train", "compare", "evidence", "try_it", "report", "hand_over")
 
 
 @pytest.mark.parametrize(
@@ -209,6 +210,22 @@ def test_the_evidence_never_asks_for_anything(
 )
 def test_trying_is_asked_of_nobody(runs: Sequence[RunSummary], has_tried: bool, expected: tuple[State, str]) -> None:
     assert states(runs=runs, has_tried=has_tried)["try_it"] == expected
+
+
+def test_the_hand_over_is_done_with_a_file_of_the_newest_result() -> None:
+    newest, older = run("now"), replace(run("now"), id="older")
+
+    def found(runs: Sequence[RunSummary], *of: str, live: Sequence[Job] = ()) -> State:
+        studies = [replace(study("now"), kind="hand_over", run_id=run_id) for run_id in of]
+        return states(runs=runs, studies=studies, live_studies=live)["hand_over"][0]
+
+    assert found(()) == "later"
+    assert found((newest, older)) == "later"
+    assert found((newest, older), "older") == "later"
+    assert found((newest, older), newest.id) == "done"
+    making = replace(a_job(), payload={"kind": "hand_over"})
+    assert found((newest,), live=(making,)) == "working"
+    assert states(runs=(newest,), live_studies=(making,))["evidence"][0] != "working"
 
 
 @pytest.mark.parametrize(

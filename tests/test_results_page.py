@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from prolip_core.baselines.methods import METHODS
 from prolip_core.studies import results_page
 from tests.test_docs import table
 from tests.test_study_files import score
@@ -81,6 +82,15 @@ def test_the_placement_goes_by_the_tests_on_the_same_photos() -> None:
         "λ in the draws: 1/N; 3/N.",
         "Methods that add nothing to the model, best first: MINE, ONCE.",
     ]
+
+
+def test_methods_that_were_not_asked_for_are_named() -> None:
+    result = methods_result()
+    result["methods"] = [score(method.key, 0.5) for method in METHODS if method.key not in {"coop", "clap"}]
+    result["not_run"] = [{"key": "clap", "title": "CLAP", "reason": "No."}]
+    assert results_page.left_out(result) == ["Left out of this run, as they were not asked for: CoOp."]
+    result["methods"].append(score("coop", 0.5))
+    assert results_page.left_out(result) == []
 
 
 def test_without_the_reference_there_is_no_placement() -> None:

@@ -933,10 +933,13 @@ def test_the_folders_of_deleted_runs_and_projects_go(db: Database) -> None:
         storage.runs.add(db, run, owner.id, None, "f", RESULT, ANSWERS)
         (config.run_folder() / run).mkdir(parents=True)
         (config.run_folder() / run / "result.json").write_text("{}")
+        (config.hand_over_folder() / run).mkdir(parents=True)
+        (config.hand_over_folder() / run / "hand-over.zip").write_text("zip")
     storage.runs.delete(db, "gone")
     storage.projects.delete(db, other.id)
     assert storage.purge(db, after(LATER_S)).runs == 2
     assert [folder.name for folder in config.run_folder().iterdir()] == ["kept"]
+    assert [folder.name for folder in config.hand_over_folder().iterdir()] == ["kept"]
     with pytest.raises(StorageError):
         storage.projects.restore(db, other.id)
 

@@ -49,6 +49,26 @@ def test_a_study_needs_test_photos(tmp_path: Path) -> None:
         material.prepare(fakes.TINY_SPEC, dataset.read_folders(tmp_path))
 
 
+@pytest.mark.parametrize("devices", [("cuda",), ("cpu",)])
+def test_the_last_block_is_trained_where_there_is_a_device_for_it(
+    tmp_path: Path, prepared: Material, monkeypatch: pytest.MonkeyPatch, devices: tuple[str, ...]
+) -> None:
+    """The tiny model is a vision transformer on the CPU."""
+    monkeypatch.setattr(material, "TOKEN_DEVICES", devices)
+    photos = dataset.read_folders(tmp_path / "train", tmp_path / "test")
+    with_tokens = material.prepare(fakes.TINY_SPEC, photos, with_tokens=methods.need_tokens(["last_block"]))
+    keys = ["zero_shot", "last_block"]
+    study = compare_methods.run(with_tokens, shots=3, n_draws=2, keys=keys)
+    if devices == ("cpu",):
+        assert [score.method.key for score in study.scores] == keys and not study.not_run
+        assert study.scores[1].trained_parameters > 1000 and study.scores[1].added_parameters == 0
+    else:
+        assert [one.method.key for one in study.not_run] == ["last_block"]
+        assert "graphics card" in study.not_run[0].reason.text
+    assert (prepared.tokens, prepared.query_tokens_MTW) == (None, None)
+    assert not methods.need_tokens(["zero_shot"]) and methods.need_tokens(None)
+
+
 def support_of(counts: tuple[int, ...], groups: tuple[int, ...] | None = None) -> Support:
     labels = [label for label, count in enumerate(counts) for _ in range(count)]
     return Support(
@@ -178,7 +198,7 @@ def test_without_the_reference_there_is_no_difference(prepared: Material) -> Non
 
 def test_all_methods_run_on_real_features(prepared: Material) -> None:
     study = compare_methods.run(prepared, n_draws=1)
-    assert [score.method.key for score in study.scores] == [method.key for method in methods.METHODS]
+    assert [score.method.key for score in study.scores] == [one.key for one in methods.METHODS if one.needs != "tokens"]
     bare = compare_methods.run(replace(prepared, text_side=None, context=None), n_draws=1, keys=["coop", "prolip_text"])
     assert [one.method.key for one in bare.not_run] == ["coop", "prolip_text"]
     assert "text part" in bare.not_run[0].reason.text

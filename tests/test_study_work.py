@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from prolip_core import config, job_work, spec, storage, study_work, uploads
+from prolip_core import backbones, config, job_work, spec, storage, study_work, uploads
 from prolip_core.baselines.methods import METHODS
 from prolip_core.content_store import ContentStore, ThumbnailStore
 from prolip_core.errors import Cancelled, DatasetError, PromptError
+from prolip_core.handover import bundle, files, opened
 from prolip_core.job_control import JobControl
 from prolip_core.storage import Database, studies
 from prolip_core.storage.records import Job
 from prolip_core.studies import compare_methods, study_files
 from prolip_core.studies.names import QUICK, SLOW_METHODS
 from prolip_core.uploads import UploadFile
-from tests import image_factory
+from tests import fakes, image_factory
 from tests.test_job_work import SLOW, Control, Tiny, project_of
 
 
@@ -254,3 +256,51 @@ def test_a_class_is_added_to_a_finished_run_by_its_name(db: Database, tmp_path: 
     job = claimed(db, project_id, "added_class", run.id, name="bolt", prompt_names=[], photos=[])
     with pytest.raises(PromptError):
         work(db, job)
+
+
+def trained_run(db: Database, tmp_path: Path) -> tuple[str, str]:
+    """A project and the run of it that the tiny CLIP made."""
+    project_id = project_of(db, tmp_path)
+    storage.jobs.enqueue(db, project_id, "train", {"spec": spec.as_dict(SLOW)})
+    training = storage.jobs.claim(db, "auto", ("auto",))
+    assert training is not None
+    job_work.train(db, training, JobControl(db, training.id), Tiny())
+    (run,) = storage.runs.list_(db, project_id)
+    return project_id, run.id
+
+
+def test_a_hand_over_file_is_made_of_the_photos_that_are_still_there(
+    db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project_id, run_id = trained_run(db, tmp_path)
+    storage.runs.set_threshold(db, run_id, 0.75)
+    monkeypatch.setattr(backbones, "load", fakes.load_tiny)
+    monkeypatch.setattr(
+        bundle, "_add_checkpoint", lambda content, saved: None
+    )  # the starter's would not fit the tiny one
+    gone = storage.photos.list_(db, project_id, role="test")[0].image_id
+    assert gone in ContentStore(config.photo_folder())
+    storage.photos.delete(db, [storage.photos.list_(db, project_id, role="test")[0].id])  # its bytes are still there
+    control = work(db, claimed(db, project_id, "hand_over", run_id))
+    found = studies.latest(db, project_id, "hand_over", run_id)
+    assert found is not None
+    result = studies.load(db, found.id).result
+    assert (result["check"]["count"], result["check"]["same"], result["check"]["on_test"]) == (5, 5, True)
+    assert result["size_bytes"] == files.export_path(run_id).stat().st_size
+    assert opened.open_(files.export_path(run_id)).names == ["bolt", "nut", "washer"]
+    assert result["threshold"] == 0.75
+    assert control.seen == ["load", "hand_over"] or control.seen == ["hand_over"]
+    before = files.export_path(run_id).read_bytes()
+    with pytest.raises(Cancelled):
+        work(
+            db,
+            claimed(db, project_id, "hand_over", run_id),
+            lambda stage, done: int(stage == "hand_over" and done > 20),
+        )
+    assert files.export_path(run_id).read_bytes() == before
+    assert [path.name for path in files.export_path(run_id).parent.glob("*.*")] == ["hand-over.zip"]
+    inside = result["test_photo"]
+    assert inside != gone
+    storage.photos.delete(db, [one.id for one in storage.photos.list_(db, project_id) if one.image_id == inside])
+    storage.purge(db, datetime.now(UTC) + timedelta(hours=2))
+    assert not list(files.export_path(run_id).parent.iterdir())  # a photo that is gone is gone from the file too

@@ -73,12 +73,22 @@ def test_a_drop_keeps_its_photos_in_order_its_refused_files_and_what_came_twice(
     again = dataclasses.replace(one, record=dataclasses.replace(one.record, filename="copy.jpg"))
     assert storage.tried.add(db, drop_id, [again]) == ()
     (drop,) = storage.tried.drops(db, project.id)
-    assert (drop.id, drop.is_many, drop.count) == (drop_id, True, 2)
+    assert (drop.id, drop.is_many, drop.count, drop.received, drop.total) == (drop_id, True, 2, 4, 4)
     assert drop.refused == (dataclasses.replace(refused, filename="bad.jpg"),)
     assert [(twice.filename, twice.first_filename) for twice in drop.twice] == [("copy.jpg", "one.jpg")]
     assert storage.tried.photos(db, drop_id) == first
     assert [photo.photo for photo in first] == [one, two]
     assert storage.tried.any_of(db, project.id)
+
+
+def test_a_drop_whose_receiving_was_cut_short_says_so(db: Database, project: Project) -> None:
+    drop_id = storage.tried.begin(db, project.id, is_many=True)
+    storage.tried.add(db, drop_id, [checked_photo("one.jpg")], total=3)
+    (drop,) = storage.tried.drops(db, project.id)
+    assert (drop.received, drop.total) == (1, 3)
+    storage.tried.add(db, drop_id, [checked_photo("two.jpg")])
+    (drop,) = storage.tried.drops(db, project.id)
+    assert (drop.received, drop.total) == (2, 2)
 
 
 def test_the_same_bytes_in_two_drops_are_one_photo_of_the_project_the_newer(db: Database, project: Project) -> None:

@@ -35,6 +35,10 @@ def asks(_project: Project) -> tuple[Ask, ...]:
     )
 
 
+def _slow_titles() -> dict[str, str]:
+    return {**SLOW_METHODS, "last_block": _("Last-block fine-tuning")}
+
+
 def show(project: Project) -> None:
     """The part below its title."""
     with st.expander(_("Choices (you can leave them as they are)")):
@@ -49,12 +53,13 @@ def show(project: Project) -> None:
             ),
         )
         st.toggle(
-            _("The slow methods too: {names}", names=", ".join(SLOW_METHODS.values())),
+            _("The slow methods too: {names}", names=", ".join(_slow_titles().values())),
             key=SLOW,
             persist_state="session",
             help=_(
                 "The first two take about as long as all others together. CoOp (prompt tuning) trains through the text part of "
-                "the model: minutes a round on a processor (CPU), seconds on a graphics card."
+                "the model: minutes a round on a processor (CPU), seconds on a graphics card. Last-block fine-tuning runs "
+                "on a graphics card only."
             ),
         )
     methods, rates = asks(project)
@@ -109,7 +114,7 @@ def _methods(record: StudyRecord) -> None:
     for one in result["not_run"]:
         reason = note(i18n.note_of(one["reason_parts"]))
         st.caption(_("Not run: {name}. {reason}", name=_(one["title"]), reason=reason))
-    absent = [name for key, name in SLOW_METHODS.items() if not any(one["key"] == key for one in result["methods"])]
+    absent = [name for key, name in _slow_titles().items() if not any(one["key"] == key for one in result["methods"])]
     if absent and not record.summary.settings.get("slow"):
         st.caption(_("Not run: {name}. {reason}", name=", ".join(absent), reason=_("Not chosen above: slow.")))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 
@@ -38,15 +38,15 @@ class Ask:
         return studies.key_of(self.kind, self.run_id)
 
 
-def show(project: Project, ask: Ask, label: str | None = None) -> StudyRecord | None:
+def show(project: Project, ask: Ask, label: str | None = None, *, quiet: bool = False) -> StudyRecord | None:
     """Start or Stop with all that belongs to it, then what the newest finished study belongs to; gives that study, None if there
-    is none yet. label: of the button."""
+    is none yet. label: of the button; quiet: it is not what the page is about now."""
     job = storage.jobs.latest_study(cached.database(), project.id, ask.key)
     found = studies.latest(cached.database(), project.id, ask.kind, ask.run_id)
     if job is not None and job.is_live:
         _watch(job.id, ask.keeps_whole)
     else:
-        _button(project, ask, label or (_("Compute again") if found is not None else _("Compute")))
+        _button(project, ask, label or (_("Compute again") if found is not None else _("Compute")), quiet)
         if job is not None:
             _ended(job)
     if found is None:
@@ -126,9 +126,10 @@ def _is_stale(project: Project, found: StudySummary) -> bool:
     return any(result.get(key) != value for key, value in now.items())
 
 
-def _button(project: Project, ask: Ask, label: str) -> None:
+def _button(project: Project, ask: Ask, label: str, quiet: bool) -> None:
     reason = why_not(project, ask)
-    if st.button(label, type="primary", disabled=reason is not None, key=f"compute_{ask.kind}"):
+    kind: Literal["primary", "secondary"] = "secondary" if quiet else "primary"
+    if st.button(label, type=kind, disabled=reason is not None, key=f"compute_{ask.kind}"):
         start(project, ask)
         st.rerun()
     if reason is not None:
@@ -160,8 +161,10 @@ def _ended(job: Job) -> None:
     if job.state == "failed":
         reason, remedy = job_error(job)
         st.error(_("The last computation failed.") + f" {reason}\n\n{remedy}")
+    elif job.state == "stopped" and guide.is_hand_over(job):
+        st.warning(_("Stopped; no hand-over file was made."))
     elif job.state == "stopped":
-        st.warning(_("The last computation was stopped before a round of it was whole; nothing of it was saved."))
+        st.warning(_("The last computation was stopped before anything of it could be kept."))
 
 
 def _belongs_to(project: Project, record: StudyRecord) -> None:

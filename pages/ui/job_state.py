@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from pages.ui import cached
-from pages.ui.text import _, _n, device, number, safe, translator
+from pages.ui.text import _, _n, device, number, percent, safe, translator
 from prolip_core import storage
 from prolip_core.storage.records import Job
 
@@ -72,11 +72,14 @@ def _stage(job: Job) -> str:
         "sure": _("Choosing how sure it must be to answer alone"),
         "study": _("Training and measuring, again and again"),
         "try": _("Answering"),
+        "hand_over": _("Making and checking the file"),
         "save": _("Saving"),
     }.get(job.stage, _("Preparing"))
 
 
 def _amount(job: Job) -> str:
+    if job.stage == "hand_over":  # steps of very different length
+        return percent(job.done / job.total)
     parts = [_("{done} of {total}", done=number(job.done), total=number(job.total))]
     if job.per_second > 0 and job.stage in ("features", "sample", "try"):
         parts.append(_("{rate} photos per second", rate=number(round(job.per_second, 1))))

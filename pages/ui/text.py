@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from pages.ui import session
 from prolip_core import i18n, wording
@@ -49,7 +51,11 @@ def error(problem: ProLIPError, *, is_markdown: bool = True) -> tuple[str, str]:
 
 def job_error(job: Job) -> tuple[str, str]:
     """Reason and remedy of a job that failed, as the worker wrote them down, in the user's language and safe for Markdown."""
-    problem = job.error or {}
+    return kept_error(job.error or {})
+
+
+def kept_error(problem: Mapping[str, Any]) -> tuple[str, str]:
+    """The same for what `jobs.error_as_dict` gave."""
     found = ProLIPError(
         str(problem.get("message", "")), remedy=str(problem.get("remedy", "")), **dict(problem.get("values", {}))
     )

@@ -198,5 +198,5 @@ def _menu(project: Project, drops: Sequence[Drop], drop: Drop) -> None:
 
 def _title(drop: Drop) -> str:
     photos = storage.tried.photos(cached.database(), drop.id)
-    name = photos[0].record.filename if photos else _("not taken")
-    return f"{date(drop.created_at)} · {short(name, 40)}"
+    names = [*(photo.record.filename for photo in photos), *(one.filename for one in drop.refused), ""]
+    return f"{date(drop.created_at)} · {short(names[0], 40)}"

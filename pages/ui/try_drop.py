@@ -61,18 +61,20 @@ def receive(project: Project, run: RunSummary, files: Sequence[UploadedFile], *,
         st.button(_("Stop"), key="try_stop_checking", help=_("What is checked by then stays."))
     photos: list[CheckedPhoto] = []
     refused: list[RefusedFile] = []
-    start = time.monotonic()
+    start, total = time.monotonic(), len(given)
     try:
         for one in uploads.check(given, cached.photo_store(), cached.thumbnail_store()):
             photos += [] if one.photo is None else [one.photo.photo]
             refused += [] if one.rejected is None else [kept(one.rejected)]
+            total = one.total
             if len(photos) + len(refused) >= CHUNK:
-                _keep(project, run, drop_id, photos, refused)
+                _keep(project, run, drop_id, photos, refused, total)
             if bar is not None:
                 bar.progress(min(1.0, one.done / one.total), text=_pace(one.done, one.total, time.monotonic() - start))
+        total = 0  # all is here: what was counted before may have held files of the system
     finally:
         _compat.forget_uploads(files)
-        _keep(project, run, drop_id, photos, refused)
+        _keep(project, run, drop_id, photos, refused, total)
     if not is_many:
         _wait_for_answer(drop_id, run.id)
 
@@ -111,12 +113,15 @@ def _key(drop_id: str, run_id: str) -> str:
 
 
 def _keep(
-    project: Project, run: RunSummary, drop_id: str, photos: list[CheckedPhoto], refused: list[RefusedFile]
+    project: Project,
+    run: RunSummary,
+    drop_id: str,
+    photos: list[CheckedPhoto],
+    refused: list[RefusedFile],
+    total: int,
 ) -> None:
-    """Empties both lists into the database."""
-    if not photos and not refused:
-        return
-    storage.tried.add(cached.database(), drop_id, photos, refused)
+    """Empties both lists into the database. total: of the files, as far as that is known."""
+    storage.tried.add(cached.database(), drop_id, photos, refused, total=total)
     if photos:
         start(project, drop_id, run.id)
     photos.clear()

@@ -156,7 +156,7 @@ def _downloads(drop: Drop, shown: Sequence[Answered]) -> None:
     stem = f"answers_{drop.created_at:%Y-%m-%d_%H%M}"
     excel, csv, told = st.columns([2, 2, 4], vertical_alignment="center")
     excel.download_button(
-        _("Excel"),
+        "Excel",
         compare_details.in_this_language(lambda: answer_sheet.as_excel(sheet)),
         f"{stem}.xlsx",
         "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -178,6 +178,14 @@ def _downloads(drop: Drop, shown: Sequence[Answered]) -> None:
 
 def _not_answered(drop: Drop, failed: Sequence[Failed]) -> None:
     """Every file that is not in the table, with the reason."""
+    if drop.received < drop.total:
+        st.warning(
+            _(
+                "{done} of {total} files have come in. If the page was left or loaded again meanwhile, drop the rest once more.",
+                done=number(drop.received),
+                total=number(drop.total),
+            )
+        )
     rows = [_told(one) for one in (*drop.refused, *(one.problem for one in failed))]
     if rows:
         st.warning(_n("**{count}** file was not taken:", "**{count}** files were not taken:", len(rows)))

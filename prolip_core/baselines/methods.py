@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from prolip_core.baselines import adapters, closed_form, linear, projector_methods, prompt_tuning
+from prolip_core.baselines import adapters, closed_form, last_block, linear, projector_methods, prompt_tuning
 from prolip_core.baselines.problem import Fitted, OnStep, Problem
 from prolip_core.errors import ConfigError
 from prolip_core.i18n import N_
 from prolip_core.types import Note
 
 Fit = Callable[[Problem, OnStep | None], Fitted]
-Needs = Literal["photos", "text_side", "context"]
+Needs = Literal["photos", "text_side", "context", "tokens"]
 
 REFERENCE = "prolip_auto"
 """The method that all others are set against: what the app trains by default."""
@@ -23,7 +23,7 @@ REFERENCE = "prolip_auto"
 class Method:
     """A method under its plain name. source: paper, as authors, year, arXiv number; empty for this project's own.
 
-    needs: "photos" (with the class vectors that every problem has), or a part of the text tower besides. learns: False where
+    needs: "photos" (with the class vectors that every problem has), or a part of one of the towers besides. learns: False where
     the photos to learn from change nothing.
     """
 
@@ -38,6 +38,8 @@ class Method:
         """What the method needs and the problem does not hold; None where it can run."""
         if self.needs == "photos" or getattr(problem, self.needs) is not None:
             return None
+        if self.needs == "tokens":
+            return Note("It needs a graphics card (CUDA), and a model whose photo part is a vision transformer.")
         return Note("This model does not let its text part be trained, which the method needs.")
 
 
@@ -67,6 +69,13 @@ METHODS: tuple[Method, ...] = (
     Method("ss_text", "SS-Text+", closed_form.ss_text, "Silva-Rodríguez et al. 2025, arXiv 2506.17500"),
     Method("proker", "ProKeR", closed_form.proker, "Bendou et al. 2025, arXiv 2501.11175"),
     Method("coop", "CoOp", prompt_tuning.coop, "Zhou et al. 2022, arXiv 2109.01134", "context"),
+    Method(
+        "last_block",
+        N_("Last-block fine-tuning"),
+        last_block.last_block,
+        "Wortsman et al. 2022, arXiv 2109.01903",
+        "tokens",
+    ),
     Method("linear_adapter", N_("Regularised linear adapter"), projector_methods.linear_adapter, _PROLIP),
     Method("prolip_text", N_("ProLIP on the text projector"), projector_methods.prolip_text, _PROLIP, "text_side"),
     Method("prolip_tip_adapter_f", "ProLIP + Tip-Adapter-F", projector_methods.prolip_tip_adapter_f, _PROLIP),
@@ -87,3 +96,8 @@ def by_keys(keys: Iterable[str]) -> tuple[Method, ...]:
                 "There is no method “{name}”.", remedy="Choose one of: {known}.", name=key, known=", ".join(known)
             )
     return tuple(method for method in METHODS if method.key in wanted)
+
+
+def need_tokens(keys: Iterable[str] | None) -> bool:
+    """Whether one of these methods (None: of all) reads tokens. Raises ConfigError for a key that is none."""
+    return any(method.needs == "tokens" for method in (METHODS if keys is None else by_keys(keys)))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name the whole field uses
+from torch import nn
 
 from prolip_core import classify, objective
 from prolip_core.objective import Support
@@ -37,10 +38,20 @@ class ContextEncoder:
 
 
 @dataclass(frozen=True)
+class TokenSide:
+    """The support as it enters the last block of the vision tower: tokens (N, T, W), the frozen module from there to the raw
+    features (B, P), of which `tail.block` is that block, and the device to train it on."""
+
+    tokens_NTW: torch.Tensor
+    tail: nn.Module
+    device: torch.device
+
+
+@dataclass(frozen=True)
 class Problem:
     """A few-shot problem: support, class vectors (C, D) of unit norm, the backbone's projector W₀ and its own logit scale.
 
-    seed: of mini-batches, folds and random starts. text_side, context: only where the backbone's text tower was opened; the
+    seed: of mini-batches, folds and random starts. text_side, context, tokens: only where the backbone's towers were opened; the
     methods that need them say so in `methods.Method.needs`.
     """
 
@@ -51,6 +62,7 @@ class Problem:
     seed: int = 0
     text_side: TextSide | None = None
     context: ContextEncoder | None = None
+    tokens: TokenSide | None = None
 
     @property
     def n_classes(self) -> int:
@@ -92,20 +104,16 @@ class Problem:
 
     def subset(self, indices: torch.Tensor) -> Problem:
         """The same problem with only the photos of these positions."""
-        return Problem(
-            self.support.subset(indices),
-            self.text_CD,
-            self.initial,
-            self.logit_scale,
-            self.seed,
-            self.text_side,
-            self.context,
-        )
+        tokens = self.tokens
+        if tokens is not None:
+            tokens = replace(tokens, tokens_NTW=tokens.tokens_NTW[indices])
+        return replace(self, support=self.support.subset(indices), tokens=tokens)
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A method after training. `logits` takes raw features (M, P) of any photos and gives (M, C), float32.
+    """A method after training. `logits` takes raw features (M, P) of any photos, or tokens (M, T, W) where the method needs
+    tokens, and gives (M, C), float32.
 
     added_parameters: numbers that its answers need and the backbone does not have (a changed matrix of the backbone counts as
     none, classifiers and caches count). trained_parameters: numbers that gradient descent moved; 0 for a closed form.

@@ -154,15 +154,22 @@ class RefusedFile:
 
 @dataclass(frozen=True)
 class Drop:
-    """Photos that were tried together. `twice`: files with the very bytes of another one of the drop."""
+    """Photos that were tried together. `twice`: files with the very bytes of another one of the drop; `total`: how many files
+    there were to receive."""
 
     id: str
     project_id: str
     created_at: datetime
     is_many: bool
     count: int
+    total: int
     refused: tuple[RefusedFile, ...] = field(repr=False)
     twice: tuple[DuplicateFile, ...] = field(repr=False)
+
+    @property
+    def received(self) -> int:
+        """How many of the files have been looked at; fewer than `total` where that was cut short."""
+        return self.count + len(self.refused) + len(self.twice)
 
 
 @dataclass(frozen=True)

@@ -131,13 +131,15 @@ class StudyTable(Base):
 
 
 class TriedDropTable(Base):
-    """Photos that were tried together: one, or many. `refused`, `twice`: the files that are no photo of it, and why."""
+    """Photos that were tried together: one, or many. `refused`, `twice`: the files that are no photo of it, and why; `total`: how
+    many files there were, more than these together where their receiving was cut short."""
 
     __tablename__ = "tried_drop"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     project_id: Mapped[str] = mapped_column(ForeignKey("project.id", ondelete="CASCADE"), index=True)
     created_at: Mapped[datetime]
     is_many: Mapped[bool]
+    total: Mapped[int]
     deleted_at: Mapped[datetime | None]
     refused: Mapped[list[Any]]
     twice: Mapped[list[Any]]

@@ -33,6 +33,7 @@ def begin(db: Database, project_id: str, *, is_many: bool) -> str:
                 project_id=project_id,
                 created_at=now(),
                 is_many=is_many,
+                total=0,
                 deleted_at=None,
                 refused=[],
                 twice=[],
@@ -42,9 +43,15 @@ def begin(db: Database, project_id: str, *, is_many: bool) -> str:
 
 
 def add(
-    db: Database, drop_id: str, items: Sequence[CheckedPhoto], refused: Sequence[RefusedFile] = ()
+    db: Database,
+    drop_id: str,
+    items: Sequence[CheckedPhoto],
+    refused: Sequence[RefusedFile] = (),
+    *,
+    total: int | None = None,
 ) -> tuple[TriedPhoto, ...]:
     """Adds photos to the drop, and files that are no photo of it; gives the photos that are new. The same bytes twice are one.
+    total: how many files there are in all, where more are on the way.
 
     Raises StorageError if the drop is gone or was deleted.
     """
@@ -70,6 +77,7 @@ def add(
         row.refused = [*row.refused, *(_kept(one) for one in refused)]
         row.twice = [*row.twice, *twice]
         session.flush()
+        row.total = max(len(names) + len(row.refused) + len(row.twice), total or 0)
         return tuple(_photo(one) for one in new)
 
 
@@ -265,6 +273,7 @@ def _told(session: Session, query: Select[TriedDropTable]) -> tuple[Drop, ...]:
             row.created_at,
             row.is_many,
             counts.get(row.id, 0),
+            row.total,
             tuple(RefusedFile(**one) for one in row.refused),
             tuple(DuplicateFile(**one) for one in row.twice),
         )

@@ -155,7 +155,8 @@ def measure(method: Method, problem: Problem, material: Material, report: Report
     with one_thread():
         fitted = method.fit(problem, report)
     seconds = time.perf_counter() - start
-    answers_M = fitted.logits(material.query_MP).argmax(dim=-1)
+    tokens_MTW = material.query_tokens_MTW if method.needs == "tokens" else None
+    answers_M = fitted.logits(material.query_MP if tokens_MTW is None else tokens_MTW).argmax(dim=-1)
     return Measured(tuple((answers_M == material.query_labels_M).tolist()), seconds, fitted)
 
 

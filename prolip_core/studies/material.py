@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
-from prolip_core import duplicates, pilot, prompts, splits
+from prolip_core import duplicates, features, pilot, prompts, splits
 from prolip_core.backbones import Backbone
-from prolip_core.baselines.problem import ContextEncoder, Problem, TextSide
+from prolip_core.baselines.problem import ContextEncoder, Problem, TextSide, TokenSide
 from prolip_core.baselines.prompt_tuning import CONTEXT_LENGTH
 from prolip_core.dataset import PhotoSet
 from prolip_core.errors import Cancelled, ConfigError, DatasetError
@@ -27,6 +27,8 @@ OnProgress = Callable[[Progress], bool | None]
 
 MAX_SHOTS = 16
 MAX_DRAWS = 100
+TOKEN_DEVICES = ("cuda",)
+"""Where the last block of a vision transformer is trained: elsewhere it would take minutes."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ class Material:
     context: ContextEncoder | None
     backbone_title: str
     backbone_sha256: str
+    tokens: TokenSide | None = None
+    query_tokens_MTW: torch.Tensor | None = None
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -59,15 +63,17 @@ class Material:
 
     def problem(self, rows: torch.Tensor, seed: int) -> Problem:
         """The few-shot problem of a draw: these support photos and no others."""
-        return Problem(
-            self.support.subset(rows),
+        whole = Problem(
+            self.support,
             self.class_vectors.text_CD,
             self.projector,
             self.logit_scale,
             seed,
             self.text_side,
             self.context,
+            self.tokens,
         )
+        return whole.subset(rows)
 
 
 def prepare(
@@ -78,10 +84,12 @@ def prepare(
     on_progress: OnProgress | None = None,
     backbone: Backbone | None = None,
     needs_test: bool = True,
+    with_tokens: bool = False,
 ) -> Material:
     """Photos → tensors. Raises DatasetError without test photos, Cancelled, and the errors of its parts.
 
     backbone: spec.backbone, loaded already on the spec's device. needs_test: False for a study that can hold photos out.
+    with_tokens: where the model is a vision transformer on a GPU, the photos are read once more, up to its last block.
     """
     pilot.check_seed(spec.seed)
     if needs_test and not photos.query:
@@ -99,6 +107,16 @@ def prepare(
     pre_VNP, query_MP = pilot.extract_features(spec, photos, split, backbone, cache_folder, on_progress)
     groups_N = duplicates.groups([image.record for image in split.support])
     labels_N = torch.tensor([image.label for image in split.support])
+    tail = backbone.tail() if with_tokens and backbone.device.torch_device.type in TOKEN_DEVICES else None
+    tokens = query_tokens_MTW = None
+    if tail is not None:
+        tokens_NTW, query_tokens_MTW = (
+            features.extract_tokens(
+                backbone, photos.source, [image.image_id for image in images], on_progress=on_progress
+            )
+            for images in (split.support, split.query)
+        )
+        tokens = TokenSide(tokens_NTW, tail, backbone.device.torch_device)
     return Material(
         spec=spec,
         split=split,
@@ -111,6 +129,8 @@ def prepare(
         context=_context(backbone, photos),
         backbone_title=backbone.device.title,
         backbone_sha256=backbone.fingerprint,
+        tokens=tokens,
+        query_tokens_MTW=query_tokens_MTW,
     )
 
 

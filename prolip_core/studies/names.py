@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from prolip_core.i18n import N_
 from prolip_core.studies.condition_words import CONDITIONS
 
 METHODS, LEARNING_RATES, CURVE, NEW_CLASSES = "methods", "learning_rates", "curve", "new_classes"
@@ -15,6 +16,9 @@ NEEDS_NO_TEST = (CURVE,)
 
 ADDED_CLASS = "added_class"
 """A finished run with one more class, known by its name: only in the app."""
+
+HAND_OVER = "hand_over"
+"""A run's hand-over file, made by a worker like a study and kept like one: only in the app, on a page of its own."""
 
 LOOK_PHOTO = "look_photo"
 """A study of where it looks on test photos that a person chose: only in the app, beside that of all classes."""
@@ -27,6 +31,7 @@ SLOW_METHODS: Mapping[str, str] = {
     "prolip_tip_adapter_f": "ProLIP + Tip-Adapter-F",
     "prolip_task_res": "ProLIP + TaskRes",
     "coop": "CoOp",
+    "last_block": N_("Last-block fine-tuning"),
 }
 """Key and title of the methods that take longer than all others together: the app runs them only where they are asked for."""
 

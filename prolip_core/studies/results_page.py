@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from prolip_core import figure_files
+from prolip_core.baselines.methods import METHODS
 from prolip_core.errors import ConfigError, ProLIPError
 from prolip_core.studies import names, results_figures, study_files, study_text
 
@@ -121,7 +122,9 @@ def _section(name: str, result: Mapping[str, Any], figures: str | None) -> str:
         *([f"![{title}]({figures}/{_figure(name, result)})", ""] if figures else []),
         *markdown(*study_text.table(result)),
         "",
-        *_list([*study_text.remarks(result), *(placement(result) if of_methods else spread(result))]),
+        *_list(
+            [*study_text.remarks(result), *([*left_out(result), *placement(result)] if of_methods else spread(result))]
+        ),
         "",
     ]
     return "\n".join(lines)
@@ -140,13 +143,20 @@ def _row(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
+def left_out(result: Mapping[str, Any]) -> list[str]:
+    """The methods that were not asked for, in a sentence."""
+    there = {one["key"] for one in (*result["methods"], *result["not_run"])}
+    absent = [method.title for method in METHODS if method.key not in there]
+    return [f"Left out of this run, as they were not asked for: {', '.join(absent)}."] if absent else []
+
+
 def placement(result: Mapping[str, Any]) -> list[str]:
     """Where the reference method stands, in sentences."""
     ranked = study_text.by_accuracy(result)
-    place = next((i for i, one in enumerate(ranked, start=1) if one["key"] == result["reference"]), None)
-    if place is None:
+    mine = next((one for one in ranked if one["key"] == result["reference"]), None)
+    if mine is None:
         return []
-    mine = ranked[place - 1]
+    place = 1 + sum(one["accuracy"] > mine["accuracy"] for one in ranked)
     others = [one for one in ranked if one is not mine]
     low, high = mine["photo_interval"]
     lines = [

@@ -257,7 +257,10 @@ def _share(fraction: float, interval: Sequence[float] | None) -> str:
 
 def _range(interval: Sequence[float] | None, sign: str = "") -> str:
     """Percentages or, with the sign "+", points."""
-    return "–" if interval is None else " to ".join(f"{100 * end:{sign}.1f}" for end in interval)
+    if interval is None:
+        return "–"
+    ends = interval if sign else [min(1.0, max(0.0, end)) for end in interval]
+    return " to ".join(f"{100 * end:{sign}.1f}" for end in ends)
 
 
 def _points(difference: float | None, interval: Sequence[float] | None, is_reference: bool = False) -> str:

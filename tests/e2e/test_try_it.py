@@ -189,6 +189,8 @@ def test_many_photos_with_a_broken_file_survive_a_reload_and_come_as_excel(
     if drop.refused:  # the reload may have come before that file
         tab.see("1 file was not taken:")
         assert drop.refused[0].filename == "box/broken.jpg"
+    if drop.received < 41:
+        tab.see(f"{drop.received} of 41 files have come in.")
     with tab.page.expect_download() as saved:
         tab.click("many_excel")
     page = openpyxl.load_workbook(io.BytesIO(Path(saved.value.path()).read_bytes())).active

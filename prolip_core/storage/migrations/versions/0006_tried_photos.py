@@ -17,6 +17,7 @@ def upgrade() -> None:
         sa.Column("project_id", sa.String(length=32), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("is_many", sa.Boolean(), nullable=False),
+        sa.Column("total", sa.Integer(), nullable=False),
         sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("refused", sa.JSON(), nullable=False),
         sa.Column("twice", sa.JSON(), nullable=False),
