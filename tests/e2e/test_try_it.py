@@ -246,6 +246,6 @@ def test_a_photo_with_no_worker_left_is_answered_after_the_server_was_killed(
     tab.open(f"/try_it?project={project.id}")
     tab.see("Is this right?")
     choose(tab, new_photo(tmp_path / "new", 901))
-    tab.page.get_by_text("901.jpg").first.wait_for()
+    tab.page.get_by_test_id("stCaptionContainer").get_by_text("901.jpg").first.wait_for()
     tab.see("Is this right?")
     assert len(storage.tried.of_project(db, project.id)) == 2
