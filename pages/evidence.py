@@ -65,7 +65,7 @@ def _everything(project: Project, parts: tuple[Part, ...]) -> None:
             _(
                 "{done} of {total} computations are up to date.",
                 done=number(len(possible) - len(missing)),
-                total=number(len(asks)),
+                total=number(len(possible)),
             )
         )
 

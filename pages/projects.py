@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from pages.ui import cached, components, guards, project_card, registry, session
+from pages.ui import cached, components, guards, project_card, project_file, registry, session
 from pages.ui.text import _
 from prolip_core import config, guide, spec, storage
 from prolip_core.spec import PilotSpec
@@ -29,6 +29,7 @@ def show() -> None:
     )
     cards = storage.projects.cards(cached.database())
     _ways_in([card.project.name for card in cards], is_first_visit=not cards)
+    project_file.open_zone()
     _all_projects(cards)
     project_card.recently_deleted()
 

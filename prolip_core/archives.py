@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import BinaryIO
 
 from prolip_core import config
 from prolip_core.errors import ArchiveError, ImageError, UnreadableFileError
@@ -28,14 +29,19 @@ _SURELY_TOO_MANY = 4 * MAX_MEMBERS
 """So many entries are not even listed. A zip of 5,000 photos made on a Mac holds 10,000; listing a million takes ten seconds."""
 
 ARCHIVE_SUFFIXES = (".zip", ".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".lzh", ".cab")
+_BLOCK_BYTES = 4 * 2**20
 _UTF8_FLAG = 0x800
-_ENCRYPTED_FLAG = 0x1
+ENCRYPTED_FLAG = 0x1
 _ENTRY_SIGNATURE = b"PK\x01\x02"  # APPNOTE.TXT 4.3.12, one for every file in the list at the end of the zip
-_NOT_A_ZIP_OF_PHOTOS = {"[Content_Types].xml", "mimetype", "META-INF/MANIFEST.MF"}  # Office, OpenDocument / EPUB, Java
+PROJECT_MANIFEST = "prolip-project.json"
+"""The table of contents of a project file (`project_files`), which is a zip too."""
+
+# Office, OpenDocument / EPUB, Java, our own
+_NOT_A_ZIP_OF_PHOTOS = {"[Content_Types].xml", "mimetype", "META-INF/MANIFEST.MF", PROJECT_MANIFEST}
 
 # The two whose unpacking zipfile can halt at a size; bzip2 and LZMA unpack what they are fed in one go: 1 KB to 1.5 GB.
-_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_DAMAGE = (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError, UnicodeError, ValueError, OSError)
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+DAMAGE = (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError, UnicodeError, ValueError, OSError)
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,7 @@ def is_zip(data: bytes) -> bool:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return _NOT_A_ZIP_OF_PHOTOS.isdisjoint(archive.namelist())
-    except _DAMAGE:
+    except DAMAGE:
         return True
 
 
@@ -67,7 +73,7 @@ def count(data: bytes) -> int:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return len(_files(archive)) or 1
-    except _DAMAGE:
+    except DAMAGE:
         return 1
 
 
@@ -85,7 +91,7 @@ def members(data: bytes, filename: str) -> Iterator[Member]:
             _check_declared(filename, files)
             for name, entry in files:
                 yield _read(archive, entry, name)
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise ArchiveError(
             "The zip file “{filename}” is damaged or cut short.",
             remedy="Pack it again, or add the photos without packing them.",
@@ -96,6 +102,15 @@ def members(data: bytes, filename: str) -> Iterator[Member]:
 def _entry_count(data: bytes) -> int:
     """How many entries the zip lists, without reading the list: 0.7 s for 1 GB. Those of zips stored in it are counted too."""
     return data.count(_ENTRY_SIGNATURE)
+
+
+def entry_count(file: BinaryIO) -> int:
+    """As `_entry_count`, of a file that need not fit into memory; read from its beginning."""
+    found, end = 0, b""
+    while block := file.read(_BLOCK_BYTES):
+        found += (end + block).count(_ENTRY_SIGNATURE)
+        end = block[-len(_ENTRY_SIGNATURE) + 1 :]
+    return found
 
 
 def _files(archive: zipfile.ZipFile) -> list[tuple[str, zipfile.ZipInfo]]:
@@ -142,7 +157,7 @@ def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> Member
             # With a number nothing beyond it is unpacked (without one up to 2 GB are, then thrown away); the declared size was
             # checked, and one that was understated fails the check sum.
             return Member(name, file.read(entry.file_size + 1))
-    except (*_DAMAGE, zlib.error, RuntimeError):
+    except (*DAMAGE, zlib.error, RuntimeError):
         return Member(name, b"", _not_unpacked(name))
 
 
@@ -163,7 +178,7 @@ def _refusal(entry: zipfile.ZipInfo, name: str) -> ImageError | None:
             remedy="Pack the photos again; a harmless zip file has no such names.",
             filename=name,
         )
-    if entry.flag_bits & _ENCRYPTED_FLAG:
+    if entry.flag_bits & ENCRYPTED_FLAG:
         return UnreadableFileError(
             "{filename} is locked with a password.",
             remedy="Pack the photos again without a password.",
@@ -177,7 +192,7 @@ def _refusal(entry: zipfile.ZipInfo, name: str) -> ImageError | None:
         )
     if entry.file_size > config.MAX_IMAGE_BYTES:
         return too_many_bytes(entry.file_size, name)
-    if entry.compress_type not in _METHODS:
+    if entry.compress_type not in METHODS:
         return _not_unpacked(name)
     return None
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from prolip_core import __version__, catalogue, cli_groups, cli_handover, condition_commands
+from prolip_core import __version__, catalogue, cli_groups, cli_handover, cli_projects, cli_report, condition_commands
 from prolip_core import types as records
 from prolip_core.cli_options import add_command as _command
 from prolip_core.cli_options import add_device as _add_device
@@ -90,8 +90,16 @@ def build_parser() -> argparse.ArgumentParser:
 
     cli_handover.add(commands)
 
+    cli_report.add_options(
+        _command(
+            commands, "report", cli_report.report_command, "a finished run as slides, PDF or HTML, for those who decide"
+        )
+    )
+
     sample = _command(commands, "sample", sample_command, "write the built-in sample data set")
     sample.add_argument("folder", type=Path, metavar="FOLDER")
+
+    cli_projects.add(commands)
 
     listing = _command(commands, "backbones", backbones_command, "what is there, what it costs, what is in reach")
     listing.add_argument("--json", action="store_true", help="print JSON")

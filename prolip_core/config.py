@@ -21,6 +21,9 @@ MIN_IMAGE_SIDE_PX = 16
 UNDO_PERIOD_S = 600
 """So long can a deletion be taken back; then the data is removed from the disk."""
 
+EXPORT_KEPT_S = 3600
+"""So long a project that was saved as a file waits to be fetched."""
+
 MAX_NAME_CHARACTERS = 120
 """Of a project or a run."""
 
@@ -64,8 +67,18 @@ def run_folder() -> Path:
 
 
 def export_folder() -> Path:
-    """Hand-over files, in one folder for every run that has one."""
+    """Projects saved as files, one folder for every project, until they are fetched."""
     return data_folder() / "exports"
+
+
+def import_folder() -> Path:
+    """Project files that are being opened."""
+    return data_folder() / "imports"
+
+
+def hand_over_folder() -> Path:
+    """Hand-over files, in one folder for every run that has one."""
+    return data_folder() / "hand-over"
 
 
 def worker_folder() -> Path:

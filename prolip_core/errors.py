@@ -15,6 +15,7 @@ ProLIPError
 │   ├── ImageTooSmallError          too few pixels to show anything
 │   └── UnreadableFileError         the system will not give the bytes (rights, a folder, gone)
 ├── ArchiveError                a zip file cannot be used
+├── ProjectFileError            a project cannot be saved as a file, or such a file cannot be opened
 ├── DatasetError                a folder of photos, a class list, a split or a table of tags cannot be used
 ├── PromptError                 a template or a class name cannot be used
 ├── BackboneError
@@ -118,6 +119,10 @@ class UnreadableFileError(ImageError):
 
 class ArchiveError(ProLIPError):
     """A zip file cannot be used."""
+
+
+class ProjectFileError(ProLIPError):
+    """A project cannot be saved as a file, or such a file cannot be opened."""
 
 
 class DatasetError(ProLIPError):

@@ -56,7 +56,9 @@ def group_ranges(rows: Sequence[GroupRow], texts: GroupTexts) -> charts.Chart:
         y=alt.Y("row:O", title=None, axis=alt.Axis(**axis), scale=alt.Scale(paddingInner=0.3)),
         yOffset=alt.YOffset("method:N", sort=names),
         color=alt.Color(
-            "method:N", scale=scale, legend=alt.Legend(title=None, orient="top", labelLimit=400, symbolType="circle")
+            "method:N",
+            scale=scale,
+            legend=alt.Legend(title=None, orient="top", labelLimit=400, symbolType="circle", columns=1),
         ),
         tooltip=[
             alt.Tooltip("label:N", title=" "),

@@ -12,7 +12,7 @@ from prolip_core.storage.records import ClassRow, Job, Photo, RunSummary, StudyS
 from prolip_core.studies.names import HAND_OVER
 from prolip_core.types import Note
 
-Step = Literal["projects", "classes", "photos", "train", "compare", "evidence", "try_it", "hand_over"]
+Step = Literal["projects", "classes", "photos", "train", "compare", "evidence", "try_it", "report", "hand_over"]
 State = Literal["done", "next", "attention", "working", "later"]
 MIN_CLASSES = 2
 _CHANGED_SINCE = "Classes, sentences or photos were changed since the last training."
@@ -47,9 +47,16 @@ def states(
     blocked = why_not_train(classes, findings)
     of_train, of_compare = _train(blocked, runs, live_job, fingerprint), _compare(runs, fingerprint)
     asked = [study for study in studies if study.kind != HAND_OVER]
-    of_evidence = _evidence(blocked, asked, [job for job in live_studies if not is_hand_over(job)], fingerprint)
-    of_hand_over = _hand_over(runs, studies, live_studies)
-    return of_classes, of_photos, of_train, of_compare, of_evidence, _try_it(runs, has_tried), of_hand_over
+    return (
+        of_classes,
+        of_photos,
+        of_train,
+        of_compare,
+        _evidence(blocked, asked, [job for job in live_studies if not is_hand_over(job)], fingerprint),
+        _try_it(runs, has_tried),
+        _report(runs, fingerprint),
+        _hand_over(runs, studies, live_studies),
+    )
 
 
 def why_not_train(classes: Sequence[ClassRow], findings: Sequence[Finding]) -> Note | None:
@@ -167,6 +174,15 @@ def _try_it(runs: Sequence[RunSummary], has_tried: bool) -> StepState:
     if has_tried:
         return StepState("try_it", "done")
     return StepState("try_it", "later", Note("New photos can be tried at any time."))
+
+
+def _report(runs: Sequence[RunSummary], fingerprint: str) -> StepState:
+    """Ready with the first result; nobody has to make one, so it is never next."""
+    if not runs:
+        return StepState("report", "later", Note("There is no result yet. Train first."))
+    if is_stale(runs[0], fingerprint):
+        return StepState("report", "attention", Note(_CHANGED_SINCE))
+    return StepState("report", "later", Note("A report can be made at any time, as slides, PDF or HTML."))
 
 
 def _hand_over(runs: Sequence[RunSummary], studies: Sequence[StudySummary], live_studies: Sequence[Job]) -> StepState:

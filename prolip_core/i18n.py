@@ -48,6 +48,14 @@ def translator(language: str) -> Translator:
     return Translator(language if language in LANGUAGES else DEFAULT)
 
 
+@functools.cache
+def known_messages() -> frozenset[str]:
+    """Every message of the product: what stands in a file as one and is none of these was written by somebody else."""
+    with catalogue_path(DEFAULT).open("rb") as file:
+        ids = [entry.id for entry in read_po(file, locale=DEFAULT) if entry.id]
+    return frozenset(text for id_ in ids for text in ([id_] if isinstance(id_, str) else id_))
+
+
 def catalogue_path(language: str) -> Path:
     return FOLDER / language / "LC_MESSAGES" / f"{DOMAIN}.po"
 

@@ -153,8 +153,8 @@ def error_as_dict(error: ProLIPError) -> dict[str, Any]:
 def died() -> ProLIPError:
     """For a job whose worker process has died under it."""
     return StorageError(
-        "The training process ended unexpectedly.",
-        remedy="Start the training again. If it happens again, choose a smaller model or close other programs.",
+        "The process that computes ended unexpectedly.",
+        remedy="Start it again. If it happens again, choose a smaller model or close other programs.",
     )
 
 

@@ -19,6 +19,7 @@ STAGE_TITLES = {
     "study": "Training and measuring",
     "hand_over": "Making the hand-over file, in hundredths",
     "score": "Answering photos",
+    "export": "Saving the project",
 }
 
 
@@ -52,6 +53,11 @@ class ProgressBars:
         if progress.left_s is not None and progress.done < progress.total:
             notes.append(f"{progress.left_s:.0f} s left")
         self._draw(progress.stage, progress.done, progress.total, ", ".join(notes))
+
+    def show_counted(self, progress: records.Progress) -> None:
+        """As `show`, for work that tells of itself also where nothing is counted, so that it can be stopped."""
+        if progress.total:
+            self.show(progress)
 
     def show_step(self, step: records.Step) -> None:
         note = f"loss {step.loss:.4f}, training photos right {step.support_accuracy:.0%}"

@@ -70,7 +70,7 @@ def folds(
     if smallest < MIN_PER_CLASS_FOR_FOLDS:
         raise DatasetError(
             "Cross-validation needs at least {limit} different photos in every class; the smallest class has {count}.",
-            remedy="Add photos to it, or give a folder of test photos.",
+            remedy="Add different photos to it.",
             limit=MIN_PER_CLASS_FOR_FOLDS,
             count=smallest,
         )
@@ -85,7 +85,7 @@ def folds(
     if not _every_class_taught(labels, pairs):
         raise DatasetError(
             "Cross-validation is not possible: the photos of one class are near-duplicates of photos of another.",
-            remedy="Check their classes, or give a folder of test photos.",
+            remedy="Check their classes.",
         )
     return pairs
 

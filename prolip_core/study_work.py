@@ -133,8 +133,10 @@ class Work:
 
 def run(db: Database, job: Job, control: JobControl, warm: WarmBackbone) -> None:
     """The whole study, kept in the step that marks the job as done. Raises the errors of the engine; nothing is kept then."""
+    start = time.perf_counter()
     work = Work(db, job, control, warm)
-    result = KINDS[work.kind](work)
+    # A study counts from where its photos are read; who waited for it, waited for the reading too.
+    result = {**KINDS[work.kind](work), "seconds": time.perf_counter() - start}
     control.close()
     storage.studies.add(
         db, job.project_id, job.id, work.kind, work.settings, work.fingerprint, result, run_id=work.run_id

@@ -106,6 +106,7 @@ def test_every_option_in_the_readme_exists() -> None:
             "hand-over",
             "score",
             "serve",
+            "report",
         )
         for option in options_of(command)
     }

@@ -14,7 +14,7 @@ from prolip_core.photo_checks import Finding
 from prolip_core.storage.records import ClassRow, Job, Photo, RunSummary, StudySummary
 from prolip_core.types import ImageRecord, Note, Quality
 
-STEPS: tuple[Step, ...] = ("classes", "photos", "train", "compare", "evidence", "try_it", "hand_over")
+STEPS: tuple[Step, ...] = ("classes", "photos", "train", "compare", "evidence", "try_it", "report", "hand_over")
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ STEPS: tuple[Step, ...] = ("classes", "photos", "train", "compare", "evidence", 
     ],
 )
 def test_a_project_opens_where_there_is_something_to_do(states: tuple[State, ...], opens: Step) -> None:
-    steps = [StepState(step, state) for step, state in zip(STEPS, (*states, "later", "later"), strict=True)]
+    steps = [StepState(step, state) for step, state in zip(STEPS, (*states, "later", "later", "later"), strict=True)]
     assert guide.where_to_go_on(steps) == opens
 
 
@@ -226,3 +226,15 @@ def test_the_hand_over_is_done_with_a_file_of_the_newest_result() -> None:
     making = replace(a_job(), payload={"kind": "hand_over"})
     assert found((newest,), live=(making,)) == "working"
     assert states(runs=(newest,), live_studies=(making,))["evidence"][0] != "working"
+
+
+@pytest.mark.parametrize(
+    ("runs", "expected"),
+    [
+        ((), ("later", "There is no result yet. Train first.")),
+        ((run("before"),), ("attention", CHANGED)),
+        ((run("now"),), ("later", "A report can be made at any time, as slides, PDF or HTML.")),
+    ],
+)
+def test_the_state_of_the_report(runs: Sequence[RunSummary], expected: tuple[State, str]) -> None:
+    assert states(runs=runs)["report"] == expected

@@ -30,7 +30,7 @@ from prolip_core.errors import ConfigError, ProLIPError, PromptError, RunError, 
 from prolip_core.spec import PilotSpec
 from prolip_core.storage import Database
 from prolip_core.storage.database import migration_config
-from prolip_core.storage.records import ClassRow, Photo, Project, Role
+from prolip_core.storage.records import ClassRow, JobKind, Photo, Project, Role
 from prolip_core.storage.schema import Base, PhotoTable, ProjectTable, UndoTable
 from prolip_core.types import CheckedPhoto, ImageRecord, Quality, Step
 from tests.conftest import REPOSITORY
@@ -711,8 +711,8 @@ def test_studies_under_way_and_the_last_of_each_are_found(db: Database) -> None:
     of_run = storage.jobs.enqueue(db, project.id, "study", {}, key=storage.studies.key_of("curve", "r1"))
     assert [job.id for job in storage.jobs.live_studies(db, project.id)] == [curve.id, of_run.id]
     assert storage.jobs.live(db, project.id) is None  # the page of the training is free
-    waiting = storage.jobs.enqueue(db, project.id, "train", {})
-    assert storage.jobs.ahead(db, waiting.id) == 2
+    training = storage.jobs.enqueue(db, project.id, "train", {})
+    assert [storage.jobs.ahead(db, job.id) for job in (training, curve, of_run)] == [0, 1, 2]
     storage.jobs.request_stop(db, curve.id)
     assert [job.id for job in storage.jobs.live_studies(db, project.id)] == [of_run.id]
     last = storage.jobs.latest_study(db, project.id, "curve")
@@ -764,6 +764,28 @@ def test_the_queue_is_first_come_first_served_for_each_device(db: Database) -> N
     assert storage.jobs.ahead(db, jobs[2].id) == 2
     storage.jobs.finish(db, taken.id, "done")
     assert storage.jobs.ahead(db, jobs[2].id) == 1
+
+
+def test_who_waits_for_seconds_does_not_wait_for_studies(db: Database) -> None:
+    """A photo that is tried comes first, then trainings, then studies; what runs is not interrupted."""
+    project, _ = project_with(db)
+    kinds: tuple[tuple[JobKind, str], ...] = (
+        ("study", "a"),
+        ("study", "b"),
+        ("train", ""),
+        ("similarity", "s"),
+        ("try", "t"),
+    )
+    made = {key: storage.jobs.enqueue(db, project.id, kind, {}, key=key) for kind, key in kinds}
+    taken: list[str] = []
+    running = storage.jobs.claim(db, "w", ("auto",))
+    assert running is not None and running.id == made["t"].id
+    assert [storage.jobs.ahead(db, made[key].id) for key in ("", "a", "b")] == [1, 2, 3]
+    while running is not None:
+        taken += [key for key, job in made.items() if job.id == running.id]
+        storage.jobs.finish(db, running.id, "done")
+        running = storage.jobs.claim(db, "w", ("auto",))
+    assert taken == ["t", "", "s", "a", "b"]
 
 
 def test_the_queue_is_that_of_the_worker_and_names_alone_are_no_training(db: Database) -> None:
@@ -933,13 +955,13 @@ def test_the_folders_of_deleted_runs_and_projects_go(db: Database) -> None:
         storage.runs.add(db, run, owner.id, None, "f", RESULT, ANSWERS)
         (config.run_folder() / run).mkdir(parents=True)
         (config.run_folder() / run / "result.json").write_text("{}")
-        (config.export_folder() / run).mkdir(parents=True)
-        (config.export_folder() / run / "hand-over.zip").write_text("zip")
+        (config.hand_over_folder() / run).mkdir(parents=True)
+        (config.hand_over_folder() / run / "hand-over.zip").write_text("zip")
     storage.runs.delete(db, "gone")
     storage.projects.delete(db, other.id)
     assert storage.purge(db, after(LATER_S)).runs == 2
     assert [folder.name for folder in config.run_folder().iterdir()] == ["kept"]
-    assert [folder.name for folder in config.export_folder().iterdir()] == ["kept"]
+    assert [folder.name for folder in config.hand_over_folder().iterdir()] == ["kept"]
     with pytest.raises(StorageError):
         storage.projects.restore(db, other.id)
 

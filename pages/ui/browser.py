@@ -188,6 +188,9 @@ def _state_words() -> dict[str, str]:
         "Is Streamlit still running? If you accidentally stopped Streamlit, just restart it in your terminal:": _(
             "Is the program still running? If it was stopped, start it again:"
         ),
+        "Streamlit server is not responding. Are you connected to the internet?": _(
+            "The program does not answer. Is it still running, and is this computer still connected to it?"
+        ),
         "Connection lost. Please wait for the app to reconnect, then try again.": _(
             "The connection is lost. Wait until it is back, then try again."
         ),

@@ -17,6 +17,7 @@ from prolip_core.comparison import Comparison
 from prolip_core.content_store import ContentStore, ThumbnailStore
 from prolip_core.loss_charts import LossTexts
 from prolip_core.photo_checks import Finding
+from prolip_core.project_files.transfers import Transfers
 from prolip_core.run_groups import RunGroups
 from prolip_core.storage import Database
 from prolip_core.storage.records import ClassRow, Photo, Project, RunRecord, StudyRecord, TriedPhoto
@@ -33,6 +34,12 @@ def supervisor() -> jobs.Supervisor:
     keeper = jobs.Supervisor(database())
     keeper.start()
     return keeper
+
+
+@st.cache_resource(show_spinner=False)
+def transfers() -> Transfers:
+    """Projects on their way into files and out of files."""
+    return Transfers(database())
 
 
 @st.cache_resource(show_spinner=False)

@@ -9,8 +9,8 @@ import streamlit as st
 from pages.ui import cached, components, photo_grid, session
 from pages.ui.photo_grid import Tile
 from pages.ui.run_choice import Chosen
-from pages.ui.text import _, _n, note, number, percent, safe, short
-from prolip_core import charts, i18n, storage
+from pages.ui.text import _, _n, note, number, percent, safe, short, translator
+from prolip_core import charts, i18n, storage, wording
 from prolip_core.comparison import Flip
 from prolip_core.metrics import Evaluation
 from prolip_core.types import Prediction
@@ -62,19 +62,8 @@ def _measured_on(chosen: Chosen) -> None:
                 "{count} photos are left out, because only one of them has them, or in another class.",
                 chosen.compared.left_out,
             )
-    elif chosen.run.summary.evaluation == "test":
-        text = _n(
-            "Measured on **{count}** test photo that nothing was learnt or chosen from.",
-            "Measured on **{count}** test photos that nothing was learnt or chosen from.",
-            count,
-        )
     else:
-        text = _n(
-            "Measured by cross-validation: your **{count}** photo was answered by a training that had not seen it.",
-            "Measured by cross-validation: each of your **{count}** photos was answered by a training that had not seen it or a "
-            "near-copy of it.",
-            count,
-        )
+        text = wording.measured_on(translator(), chosen.run.summary.evaluation, count)
     st.info(text)
 
 
@@ -92,21 +81,12 @@ def _number(name: str, found: Evaluation) -> None:
 
 
 def _difference(chosen: Chosen) -> str:
-    compared = chosen.compared
+    compared, say = chosen.compared, translator()
     if compared.luck == "same":
-        return _("No difference: the same photos are right.")
-    words = {
-        "very unlikely": _("This is very unlikely to be luck."),
-        "unlikely": _("This is unlikely to be luck."),
-        "possible": _("This could well be luck: more test photos would tell."),
-    }
-    points = _("**{points} percentage points**", points=f"{compared.points:+.1f}")
-    counts = _(
-        "Photos put right: {right}, put wrong: {wrong}.",
-        right=number(len(compared.put_right)),
-        wrong=number(len(compared.put_wrong)),
-    )
-    return _("{points}: {counts} {luck}", points=points, counts=counts, luck=words[compared.luck])
+        return wording.luck(say, compared)
+    changed = _("**{points} percentage points**", points=wording.points(compared))
+    counts = wording.flips(say, compared)
+    return _("{points}: {counts} {luck}", points=changed, counts=counts, luck=wording.luck(say, compared))
 
 
 def flips(project_id: str, chosen: Chosen) -> None:

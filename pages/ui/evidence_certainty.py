@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
 from pages.ui import cached, evidence_photos, evidence_study, guards, photo_grid, session
+from pages.ui.evidence_photos import REFUSED, Photos, Refused
 from pages.ui.evidence_study import Ask
 from pages.ui.photo_grid import Tile
 from pages.ui.text import _, _n, number, percent, right_of, share_of, short
@@ -18,24 +20,44 @@ from prolip_core.storage.records import Project, StudyRecord
 from prolip_core.storage.studies import NEEDS
 from prolip_core.studies.names import CERTAINTY
 from prolip_core.study_charts import Bin, ReliabilityTexts
+from prolip_core.types import Note
 
 PHOTOS = 1000
 NOTHING = math.inf
 """The setting at which everything goes to a person."""
 
 SHOWN_FOREIGN = 24
+LEAST_PHOTOS = 3
+"""As `splits.MIN_PER_CLASS_FOR_FOLDS`, whose module would load scikit-learn into the server."""
 Result = Mapping[str, Any]
 
 
 def asks(project: Project) -> tuple[Ask, ...]:
     """One study; photos of something else that were dropped before come along as long as they are there."""
     found = storage.studies.latest(cached.database(), project.id, CERTAINTY)
-    foreign = [] if found is None else evidence_photos.still_there(found.settings.get("foreign", ()))
-    return (_ask(foreign),)
+    settings: Mapping[str, Any] = {} if found is None else found.settings
+    foreign = evidence_photos.still_there(settings.get("foreign", ()))
+    return (_ask(project, foreign, settings.get(REFUSED, ())),)
 
 
-def _ask(foreign: evidence_photos.Photos) -> Ask:
-    return Ask(CERTAINTY, {"foreign": list(foreign), NEEDS: evidence_photos.ids(foreign)} if foreign else {})
+def _ask(project: Project, foreign: Photos, refused: Refused) -> Ask:
+    settings = {"foreign": list(foreign), NEEDS: evidence_photos.ids(foreign), REFUSED: list(refused)}
+    return Ask(CERTAINTY, settings if foreign else {}, blocked=_too_few(project))
+
+
+def _too_few(project: Project) -> Note | None:
+    """Every photo to learn from is held out once, which takes several of each class."""
+    counts: Counter[int | None] = Counter(
+        one.class_id for one in cached.photos(project) if one.role == "train" and not one.excluded
+    )
+    smallest = min((counts.get(row.id, 0) for row in cached.classes(project)), default=0)
+    if smallest >= LEAST_PHOTOS:
+        return None
+    return Note(
+        "This needs at least {limit} training photos of every class, since each is held out once; the smallest class "
+        "has {count}.",
+        {"limit": LEAST_PHOTOS, "count": smallest},
+    )
 
 
 def show(project: Project) -> None:
@@ -224,7 +246,7 @@ def _sets(result: Result) -> None:
     st.markdown("\n".join(f"- {line}" for line in lines))
     rows = [
         {
-            _("Classes named"): number(size),
+            _("Classes named"): number(size) if size else _("none fits well enough"),
             _("Test photos"): number(count),
             _("Of 1,000 photos"): number(round(PHOTOS * count / total)),
         }
@@ -274,13 +296,22 @@ def _reliability(result: Result) -> Chart:
 def _foreign(project: Project, record: StudyRecord) -> None:
     """Photos of something else: dropped here, answered with the whole study once more."""
     st.markdown(f"#### {_('Photos of something else')}")
-    st.markdown(_("Does it notice that a photo shows none of the classes? Drop some photos of other things to see."))
+    settings = record.summary.settings
     job = storage.jobs.latest_study(cached.database(), project.id, CERTAINTY)
-    if job is None or not job.is_live:
-        arrived = evidence_photos.drop(f"foreign_{project.id}", _("Photos that show none of your classes"))
+    if job is not None and job.state != "done":
+        settings = job.payload["settings"]
+    if job is not None and job.is_live:
+        st.markdown(_("Does it notice that a photo shows none of the classes? This is being computed."))
+    else:
+        st.markdown(
+            _("Does it notice that a photo shows none of the classes? Drop some photos of other things to see.")
+        )
+        zone = f"foreign_{project.id}"
+        arrived = evidence_photos.drop(zone, _("Photos that show none of your classes"))
         if arrived:
-            evidence_study.start(project, _ask(arrived))
+            evidence_study.start(project, _ask(project, arrived, evidence_photos.take_refused(zone)))
             st.rerun()
+    evidence_photos.tell_refused(settings.get(REFUSED, ()))
     found = record.result["foreign"]
     if found is None:
         if record.summary.settings.get("foreign"):

@@ -10,11 +10,11 @@ import streamlit as st
 from pages.ui import cached, evidence_second, evidence_step, evidence_study, evidence_transfer, session
 from pages.ui.evidence_study import Ask
 from pages.ui.text import _, note, number, translator
-from prolip_core import condition_charts, i18n
+from prolip_core import condition_charts
 from prolip_core.charts import Chart
 from prolip_core.condition_charts import StressPoint, StressTexts
 from prolip_core.storage.records import Project, StudyRecord
-from prolip_core.studies.condition_words import PROLIP, STRESS, TITLES, ZERO_SHOT, amount_text
+from prolip_core.studies.condition_words import NAMES, PROLIP, STRESS, TITLES, ZERO_SHOT, amount_text
 
 COLUMNS = 2
 SEVERITIES = 5
@@ -35,15 +35,18 @@ def show(project: Project) -> None:
         "transfer": _("Another project's training"),
         "step": _("One step per photo"),
     }
+    asked = session.detail()
     chosen = st.segmented_control(
         _("Condition"),
         list(questions),
-        default="stress",
+        default=asked if asked in questions else "stress",
         required=True,
         format_func=lambda key: questions[key],
         key="condition",
         label_visibility="collapsed",
     )
+    if chosen != asked:
+        session.set_detail(chosen)
     if chosen == "second":
         evidence_second.show(project)
     elif chosen == "transfer":
@@ -130,12 +133,26 @@ def _kind(record: StudyRecord, kind: str) -> None:
     key = ("stress", record.summary.id, kind, session.language())
     drawn, data = cached.chart(key, lambda: _chart(result, kind))
     st.vega_lite_chart(data, drawn, width="stretch", key=f"stress_{kind}", theme=None)
-    sentences = [
-        note(i18n.note_of(parts))
-        for curve, parts in zip(result["stress_curves"], result["advice_parts"], strict=True)
-        if curve["kind"] == kind
-    ]
-    st.caption("  \n".join(sentences))
+    lines = [_holds(result, curve) for curve in result["stress_curves"] if curve["kind"] == kind]
+    st.caption("  \n".join(lines))
+
+
+def _holds(result: Result, curve: Result) -> str:
+    """One line for a method: where it breaks, or how it ends, in photos."""
+    clean = next(one for one in result["clean"] if one["method"] == curve["method"])
+    broken = curve["breaks_at"]
+    point = curve["points"][-1 if broken is None else broken - 1]
+    words = {
+        "method": note(NAMES[curve["method"]]),
+        "severity": number(point["severity"]),
+        "amount": note(amount_text(curve["kind"], point["amount"])),
+        "clean": number(clean["right"]),
+        "right": number(point["right"]),
+        "count": number(point["count"]),
+    }
+    if broken is None:
+        return _("{method}: holds up to severity {severity} ({amount}); right: {clean} → {right} of {count}", **words)
+    return _("{method}: breaks at severity {severity} ({amount}); right: {clean} → {right} of {count}", **words)
 
 
 def _chart(result: Result, kind: str) -> Chart:

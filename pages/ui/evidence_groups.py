@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 import streamlit as st
 
@@ -14,6 +16,8 @@ from prolip_core.group_charts import GroupRow, GroupTexts
 from prolip_core.groups import Gap, Group, Share, TagReport
 from prolip_core.storage.records import Project, RunRecord
 from prolip_core.types import Note
+
+SHOWN_GROUPS = 30
 
 
 def asks(_project: Project) -> tuple[Ask, ...]:
@@ -40,10 +44,11 @@ def show(project: Project) -> None:
     found = cached.groups_of_run(run_id, project, tag)
     _measured_on(project, run, found.gone)
     _said(found.report)
+    shown = _largest(found.report)
     key = ("groups", run_id, project.id, str(project.changed_at), tag, session.language())
-    drawn, data = cached.chart(key, lambda: _chart(found.report))
+    drawn, data = cached.chart(key, lambda: _chart(shown))
     st.vega_lite_chart(data, drawn, width="stretch", key="group_ranges", theme=None)
-    _table(found.report)
+    _table(shown)
     _how_to_read(len(tags))
 
 
@@ -79,7 +84,7 @@ def _measured_on(project: Project, run: RunRecord, gone: int) -> None:
 def _said(report: TagReport) -> None:
     """The result in sentences, for the training first: it is what will be used."""
     if report.prolip is None or report.zero_shot is None:  # for want of photos, which are the same for both
-        components.bullet_list(note(one) for one in groups.notes(report, None))
+        st.info("\n\n".join(note(one) for one in groups.notes(report, None)))
         return
     for who, gap in ((_("After (ProLIP)"), report.prolip), (_("Before (zero-shot)"), report.zero_shot)):
         first, *more = groups.notes(report, gap)
@@ -100,6 +105,22 @@ def _title(group: Group) -> str:
     """Not Markdown."""
     title = groups.title(group.value)
     return translator().note(title) if isinstance(title, Note) else short(title)
+
+
+def _largest(report: TagReport) -> TagReport:
+    """The groups that fit on a screen, told where there are more."""
+    if len(report.groups) <= SHOWN_GROUPS:
+        return report
+    st.warning(
+        _(
+            "This tag has {count} different values, and the {shown} groups with the most photos are shown. Fewer values with "
+            "more photos each say more.",
+            count=number(len(report.groups)),
+            shown=number(SHOWN_GROUPS),
+        )
+    )
+    kept = sorted(report.groups, key=lambda group: -group.count)[:SHOWN_GROUPS]
+    return replace(report, groups=tuple(group for group in report.groups if group in kept))
 
 
 def _chart(report: TagReport) -> Chart:

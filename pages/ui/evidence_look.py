@@ -32,10 +32,16 @@ def asks(_project: Project) -> tuple[Ask, ...]:
 
 def show(project: Project) -> None:
     """The part below its title."""
+    st.caption(_("The first time every photo is read dozens of times, so this takes longer than the other questions."))
     record = evidence_study.show(project, asks(project)[0])
     if record is not None:
         st.caption(
-            _("The model was trained for this on the training photos and settings of that moment, as for a result.")
+            _(
+                "{count} of {total} test photos were looked at. The model was trained for this on the training photos and "
+                "settings of that moment, as for a result.",
+                count=number(record.result["measured_count"]),
+                total=number(record.result["query_count"]),
+            )
         )
         _classes(record.result)
         _trust(record.result)
@@ -73,10 +79,10 @@ def _classes(result: Result) -> None:
     rows = [
         {
             _("Class"): short(one["class"]),
+            _("Counts more"): {"rim": _("the rim"), "middle": _("the middle")}.get(one["verdict"], _("cannot be told")),
             _("Right as they are"): _share(one, "whole", one["count"]),
             _("Right with the rim covered"): _share(one, "by_middle", one["count"]),
             _("Right with the middle covered"): _share(one, "by_rim", one["count"]),
-            _("Counts more"): {"rim": _("the rim"), "middle": _("the middle")}.get(one["verdict"], _("cannot be told")),
         }
         for one in result["classes"]
     ]

@@ -132,6 +132,8 @@ def _try_it(project: Project) -> None:
     if photos:
         right.caption(_n("{count} photo is ready.", "{count} photos are ready.", len(photos)))
     blocked = None if name.strip() else Note("Type the name of the new class first.")
+    if any(name.strip().casefold() == one.casefold() for one in cached.run_record(run_id).class_names):
+        blocked = Note("This training has a class of this name already.")
     prompt_names = [english.strip()] if english.strip() else []
     settings = {
         "name": name.strip(),
@@ -149,7 +151,8 @@ def _result(record: StudyRecord | None) -> None:
     result, name = record.result, safe(record.summary.settings["name"])
     st.markdown(
         _(
-            "“{name}” is class number {count} now; nothing was trained for it. The model read: {sentence}",
+            "Tried with “{name}” as class number {count}: nothing was trained, and the project stays as it is. The model read: "
+            "{sentence}",
             name=name,
             count=number(len(result["class_names"])),
             sentence=safe(result["prompts"][0], 200),

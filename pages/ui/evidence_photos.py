@@ -9,14 +9,21 @@ from typing import Any
 import streamlit as st
 
 from pages.ui import _compat, cached, session
-from pages.ui.text import _, _n, error, safe
-from prolip_core import uploads
-from prolip_core.errors import ProLIPError
+from pages.ui.text import _, _n, kept_error, safe
+from prolip_core import jobs, uploads
 from prolip_core.types import RejectedFile
 from prolip_core.uploads import UploadFile
 
 Photos = Sequence[Mapping[str, Any]]
 """Records of photos as `asdict` gives them: what a study's settings can hold."""
+
+Refused = Sequence[Mapping[str, Any]]
+"""Files that were not taken: "filename", and what `jobs.error_as_dict` gives."""
+
+REFUSED = "refused"
+"""Their place in a study's settings."""
+
+SHOWN_FILES = 50
 
 
 def drop(name: str, label: str) -> Photos:
@@ -36,8 +43,8 @@ def drop(name: str, label: str) -> Photos:
                     rejected.append(one.rejected)
         finally:
             _compat.forget_uploads(files)
-        session.put(_key(name), rejected)
-    _tell(session.get(_key(name), []))
+        session.put(_key(name), as_refused(rejected))
+    tell_refused(session.get(_key(name), []))
     # The very same photo twice says nothing new.
     return list({photo["image_id"]: photo for photo in found}.values())
 
@@ -52,16 +59,32 @@ def still_there(photos: Photos) -> Photos:
     return [photo for photo in photos if photo["image_id"] in cached.photo_store()]
 
 
+def take_refused(name: str) -> Refused:
+    """What the zone has refused last, once: from here on whoever keeps the photos tells it."""
+    found: Refused = session.get(_key(name), [])
+    session.drop(_key(name))
+    return found
+
+
+def as_refused(files: Sequence[RejectedFile]) -> Refused:
+    """For the settings of a study, so that it is told as long as the study is."""
+    return [{"filename": file.filename, **jobs.error_as_dict(file.error)} for file in files]
+
+
+def tell_refused(refused: Refused) -> None:
+    """Name, reason and remedy of each, the first of them."""
+    if not refused:
+        return
+    lines = [_n("**{count}** file was not taken:", "**{count}** files were not taken:", len(refused))]
+    for one in refused[:SHOWN_FILES]:
+        reason, remedy = kept_error(one)
+        lines.append(
+            "- " + _("{filename}: {reason} {remedy}", filename=safe(str(one["filename"])), reason=reason, remedy=remedy)
+        )
+    if len(refused) > SHOWN_FILES:
+        lines.append("- …")
+    st.warning("\n".join(lines))
+
+
 def _key(name: str) -> str:
     return f"{name}_rejected"
-
-
-def _tell(rejected: Sequence[RejectedFile]) -> None:
-    if not rejected:
-        return
-    lines = [_n("**{count}** file was not taken:", "**{count}** files were not taken:", len(rejected))]
-    for one in rejected:
-        problem: ProLIPError = one.error
-        reason, remedy = error(problem)
-        lines.append(f"- {safe(one.filename)}: {reason} {remedy}")
-    st.warning("\n".join(lines))

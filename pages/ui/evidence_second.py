@@ -10,10 +10,11 @@ from typing import Any
 import streamlit as st
 
 from pages.ui import _compat, cached, components, evidence_photos, evidence_study, evidence_tables, session
+from pages.ui.evidence_photos import REFUSED, SHOWN_FILES, Photos, Refused
 from pages.ui.evidence_study import Ask
-from pages.ui.text import _, _n, error, number, percent, safe, short, translator
+from pages.ui.text import _, _n, number, percent, safe, short, translator
 from prolip_core import storage, uploads
-from prolip_core.errors import ImageError, ProLIPError
+from prolip_core.errors import ImageError
 from prolip_core.storage.records import ClassRow, Project
 from prolip_core.storage.studies import KEEPS
 from prolip_core.studies.condition_words import NAMES, SECOND_TEST
@@ -22,10 +23,6 @@ from prolip_core.types import Note, RejectedFile
 from prolip_core.uploads import PlacedPhoto, UploadFile
 
 BY_FOLDER = ""
-SHOWN_FILES = 50
-
-Photos = Sequence[Mapping[str, Any]]
-"""Records of photos as `asdict` gives them, each with the display name of its "class"."""
 
 
 @dataclass
@@ -38,8 +35,8 @@ class _Arrived:
 
 def asks(project: Project) -> tuple[Ask, ...]:
     """The second set that was dropped before."""
-    photos = _kept(project)
-    return (_ask(photos),) if photos else ()
+    photos, refused = _kept(project)
+    return (_ask(photos, refused),) if photos else ()
 
 
 def show(project: Project) -> None:
@@ -50,30 +47,34 @@ def show(project: Project) -> None:
             "still recognise them? They are kept with this result only; they never join the photos of the project."
         )
     )
-    photos = _kept(project)
+    photos, refused = _kept(project)
     job = storage.jobs.latest_study(cached.database(), project.id, SECOND_TEST)
     if job is None or not job.is_live:
-        photos = _add(project, photos)
+        _add(project, photos)
         _those_there(project, photos)
+    evidence_photos.tell_refused(refused)
     nothing = Note("The second test set is still empty. Drop photos first.")
-    record = evidence_study.show(project, _ask(photos) if photos else Ask(SECOND_TEST, blocked=nothing))
+    record = evidence_study.show(project, _ask(photos, refused) if photos else Ask(SECOND_TEST, blocked=nothing))
     if record is not None:
         _result(record.result)
 
 
-def _ask(photos: Photos) -> Ask:
-    return Ask(SECOND_TEST, {"photos": list(photos), KEEPS: evidence_photos.ids(photos)})
+def _ask(photos: Photos, refused: Refused) -> Ask:
+    kept = {"photos": list(photos), KEEPS: evidence_photos.ids(photos), REFUSED: list(refused)}
+    return Ask(SECOND_TEST, kept)
 
 
-def _kept(project: Project) -> Photos:
-    """Those that were dropped; only what is there and has a class."""
+def _kept(project: Project) -> tuple[Photos, Refused]:
+    """Those that were dropped, only what is there and has a class; and what was refused of the last drop."""
     found = storage.studies.latest(cached.database(), project.id, SECOND_PHOTOS)
-    dropped = [] if found is None else found.settings["photos"]
+    settings: Mapping[str, Any] = {} if found is None else found.settings
     names = {row.display_name for row in cached.classes(project)}
-    return [photo for photo in dropped if photo["class"] in names and photo["image_id"] in cached.photo_store()]
+    store = cached.photo_store()
+    photos = [one for one in settings.get("photos", ()) if one["class"] in names and one["image_id"] in store]
+    return photos, settings.get(REFUSED, ())
 
 
-def _add(project: Project, photos: Photos) -> Photos:
+def _add(project: Project, photos: Photos) -> None:
     """Two zones; what arrives is computed with at once, together with what was there."""
     classes = cached.classes(project)
     names = {row.display_name: short(row.display_name) for row in classes}
@@ -98,16 +99,12 @@ def _add(project: Project, photos: Photos) -> Photos:
             arrived = _check([UploadFile(one.name, one.getvalue()) for one in given], classes, chosen)
         finally:
             _compat.forget_uploads(given)
-        session.put(_rejected_key(project), arrived.rejected)
         photos = list({photo["image_id"]: photo for photo in (*photos, *arrived.photos)}.values())
-        if arrived.photos:
-            ask = _ask(photos)
-            _keep(project, ask)
-            if evidence_study.why_not(project, ask) is None:
-                evidence_study.start(project, ask)
+        ask = _ask(photos, evidence_photos.as_refused(arrived.rejected))
+        _keep(project, ask)
+        if arrived.photos and evidence_study.why_not(project, ask) is None:
+            evidence_study.start(project, ask)
         st.rerun()
-    _tell(session.get(_rejected_key(project), []))
-    return photos
 
 
 def _keep(project: Project, ask: Ask) -> None:
@@ -170,19 +167,7 @@ def _those_there(project: Project, photos: Photos) -> None:
         for study in storage.studies.list_(db, project.id):
             if study.kind in (SECOND_TEST, SECOND_PHOTOS):
                 storage.studies.delete(db, study.id)
-        session.drop(_rejected_key(project))
         st.rerun()
-
-
-def _tell(rejected: Sequence[RejectedFile]) -> None:
-    if not rejected:
-        return
-    lines = [_n("**{count}** file was not taken:", "**{count}** files were not taken:", len(rejected))]
-    for one in rejected[:SHOWN_FILES]:
-        problem: ProLIPError = one.error
-        reason, remedy = error(problem)
-        lines.append(f"- {safe(one.filename)}: {reason} {remedy}")
-    st.warning("\n".join(lines))
 
 
 def _result(result: Mapping[str, Any]) -> None:
@@ -226,8 +211,5 @@ def _balanced(one: Mapping[str, Any], which: str) -> str:
 def _left_out(names: Sequence[str], title: str) -> None:
     if names:
         shown = ", ".join(safe(name) for name in names[:SHOWN_FILES])
-        st.caption(f"{title} {number(len(names))} ({shown}{' …' if len(names) > SHOWN_FILES else ''})")
-
-
-def _rejected_key(project: Project) -> str:
-    return f"second_rejected_{project.id}"
+        shown += " …" if len(names) > SHOWN_FILES else ""
+        st.caption(_("{title} {count} ({names})", title=title, count=number(len(names)), names=shown))

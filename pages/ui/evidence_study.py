@@ -52,6 +52,11 @@ def show(project: Project, ask: Ask, label: str | None = None, *, quiet: bool = 
     if found is None:
         return None
     record = cached.study(found.id)
+    if ask.kind in TRAINS_AS_CHOSEN and "fit" not in record.result:
+        st.info(
+            _("What was computed before comes from an earlier version of this program. Compute it again to see it.")
+        )
+        return None
     _belongs_to(project, record)
     return record
 
@@ -164,7 +169,7 @@ def _ended(job: Job) -> None:
     elif job.state == "stopped" and guide.is_hand_over(job):
         st.warning(_("Stopped; no hand-over file was made."))
     elif job.state == "stopped":
-        st.warning(_("The last computation was stopped before a round of it was whole; nothing of it was saved."))
+        st.warning(_("The last computation was stopped before anything of it could be kept."))
 
 
 def _belongs_to(project: Project, record: StudyRecord) -> None:

@@ -70,7 +70,7 @@ def _stage(job: Job) -> str:
         "measure_kept": _("Measuring what was kept"),
         "cross_validation": _("Measuring by cross-validation"),
         "sure": _("Choosing how sure it must be to answer alone"),
-        "study": _("Training and measuring, again and again"),
+        "study": _("Computing"),
         "try": _("Answering"),
         "hand_over": _("Making and checking the file"),
         "save": _("Saving"),

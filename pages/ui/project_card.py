@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import streamlit as st
 
-from pages.ui import cached, components, guards, registry, session, sidebar
+from pages.ui import cached, components, guards, project_file, registry, session, sidebar
 from pages.ui.text import _, _n, date, right_of, safe, short, translator
 from prolip_core import config, guide, metrics, storage
 from prolip_core.storage import names
@@ -46,6 +46,7 @@ def show(card: ProjectCard, taken: Collection[str]) -> None:
             with guards.told():
                 _open(project)
         _menu(project, taken)
+    project_file.saved(project)
 
 
 @guards.fragment(run_every=POLL_S)
@@ -102,7 +103,7 @@ def _result(run: RunSummary) -> None:
 
 def _menu(project: Project, taken: Collection[str]) -> None:
     turn = f"menu_{project.id}"
-    with st.popover("⋯", key=f"{turn}_{session.round_of(turn)}", help=_("Rename, duplicate or delete")):
+    with st.popover("⋯", key=f"{turn}_{session.round_of(turn)}", help=_("Rename, duplicate, save as a file or delete")):
         with st.form(f"rename_{project.id}", border=False):
             name = st.text_input(
                 _("New name"), value=project.name, max_chars=config.MAX_NAME_CHARACTERS, key=f"name_{project.id}"
@@ -115,6 +116,13 @@ def _menu(project: Project, taken: Collection[str]) -> None:
             with guards.told():
                 copy = storage.projects.duplicate(cached.database(), project.id, _name_of_copy(project.name, taken))
                 _done(turn, _("Made {name}, without the results.", name=safe(copy.name)))
+        if st.button(
+            _("Save as a file"), key=f"save_file_{project.id}", width="stretch", help=project_file.what_it_is()
+        ):
+            with guards.told():
+                project_file.begin_to_save(project)
+                session.next_round(turn)
+                st.rerun()
         if st.button(_("Delete"), key=f"delete_{project.id}", width="stretch"):
             with guards.told():
                 storage.projects.delete(cached.database(), project.id)

@@ -32,6 +32,7 @@ PAGES: tuple[PageSpec, ...] = (
     PageSpec("compare", "pages/compare.py", "compare"),
     PageSpec("evidence", "pages/evidence.py", "evidence"),
     PageSpec("try_it", "pages/try_it.py", "try_it"),
+    PageSpec("report", "pages/report.py", "report"),
     PageSpec("hand_over", "pages/hand_over.py", "hand_over"),
 )
 
@@ -51,6 +52,7 @@ def titles() -> Mapping[Step, str]:
         "compare": _("Compare"),
         "evidence": _("Evidence"),
         "try_it": _("Try it"),
+        "report": _("Report"),
         "hand_over": _("Hand over"),
     }
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import streamlit as st
 
 from pages.ui import cached, components, guards, session
-from pages.ui.text import _, date, model, number, safe, short
-from prolip_core import comparison, config, storage
+from pages.ui.text import _, date, model, safe, short, translator
+from prolip_core import comparison, config, storage, wording
 from prolip_core.comparison import Comparison
 from prolip_core.storage.records import RunRecord, RunSummary
 
@@ -93,8 +93,7 @@ def title(run: RunSummary) -> str:
 
 def name_of(run: RunSummary) -> str:
     """What a result is called; with its number, since two may have the same name. Not Markdown."""
-    count = number(run.number)
-    return f"{short(run.name, 40)} ({count})" if run.name else _("Result {number}", number=count)
+    return wording.run_name(translator(), run)
 
 
 def recently_deleted(project_id: str) -> None:

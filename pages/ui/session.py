@@ -22,6 +22,7 @@ _MESSAGES = "_messages"
 _ROUND = "_round_of_"
 _WANTED = "page"
 _VIEW = "view"
+_DETAIL = "detail"
 
 
 _speaking: ContextVar[str] = ContextVar("_speaking", default="")
@@ -121,6 +122,15 @@ def view() -> str:
 
 def set_view(name: str) -> None:
     st.query_params[_VIEW] = name
+
+
+def detail() -> str:
+    """Which of its questions a part of the page shows, as the address has it."""
+    return str(st.query_params.get(_DETAIL, ""))
+
+
+def set_detail(name: str) -> None:
+    st.query_params[_DETAIL] = name
 
 
 def say_later(message: str) -> None:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from pages.ui import session
-from prolip_core import catalogue, i18n
+from prolip_core import i18n, wording
 from prolip_core.errors import ProLIPError
 from prolip_core.storage.records import Job, RefusedFile
 from prolip_core.types import Note
+from prolip_core.wording import SHOWN_CHARACTERS, short
 
-SHOWN_CHARACTERS = 60
+__all__ = ["SHOWN_CHARACTERS", "short"]
+
 NAMES, NAMES_CHARACTERS = "names", 1000
 """The value of a sentence that is a list of names, parted by commas, and how much of it is shown; of each name as usual."""
 
 _SPECIAL = re.compile(r"([!-/:-@\[-`{-~])")
 _ADDRESS = re.compile(r"(https?|www|@)", re.IGNORECASE)
-_PROCESSOR = re.compile(r"CPU, (\d+) threads? \((\w+)\)")
-_STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def translator() -> i18n.Translator:
@@ -49,7 +51,11 @@ def error(problem: ProLIPError, *, is_markdown: bool = True) -> tuple[str, str]:
 
 def job_error(job: Job) -> tuple[str, str]:
     """Reason and remedy of a job that failed, as the worker wrote them down, in the user's language and safe for Markdown."""
-    problem = job.error or {}
+    return kept_error(job.error or {})
+
+
+def kept_error(problem: Mapping[str, Any]) -> tuple[str, str]:
+    """The same for what `jobs.error_as_dict` gave."""
     found = ProLIPError(
         str(problem.get("message", "")), remedy=str(problem.get("remedy", "")), **dict(problem.get("values", {}))
     )
@@ -64,16 +70,12 @@ def refused(one: RefusedFile, *, is_markdown: bool = True) -> tuple[str, str]:
 
 def model(name: str, title: str = "") -> str:
     """What a model is called: as the catalogue has it, else by `title`, else by its name. Not Markdown."""
-    known = next((one for one in catalogue.CATALOGUE if one.name == name), None)
-    return _(known.title) if known is not None else title or name
+    return wording.model(translator(), name, title)
 
 
 def device(title: str) -> str:
     """What a training ran on, from what the engine calls it. Not Markdown."""
-    found = _PROCESSOR.fullmatch(title)
-    if found is None:
-        return title  # a graphics card has its maker's name in every language
-    return _n("CPU, {count} thread ({kind})", "CPU, {count} threads ({kind})", int(found[1]), kind=found[2])
+    return wording.device(translator(), title)
 
 
 def safe(text: str, limit: int = SHOWN_CHARACTERS) -> str:
@@ -81,12 +83,6 @@ def safe(text: str, limit: int = SHOWN_CHARACTERS) -> str:
     emphasis, formula, colour, icon or HTML comes of it; changes of direction are taken out. An invisible joiner keeps addresses
     from becoming links, which happens after the escapes are read."""
     return _SPECIAL.sub(r"\\\1", _ADDRESS.sub("\\1\u2060", short(text, limit)))
-
-
-def short(text: str, limit: int = SHOWN_CHARACTERS) -> str:
-    """User text for places that do not read Markdown: on one line, cut to `limit` characters."""
-    line = " ".join(_STEERING.sub(" ", text).split())
-    return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
 
 def date(moment: datetime) -> str:
@@ -103,35 +99,17 @@ def number(value: float) -> str:
 
 def right_of(correct: int, count: int, low: float, high: float) -> str:
     """An accuracy the way it is always shown: with its count and its likely range."""
-    return _(
-        "{correct} of {count} right (likely {low}–{high})",
-        correct=number(correct),
-        count=number(count),
-        low=percent(low),
-        high=percent(high),
-    )
+    return wording.right_of(translator(), correct, count, low, high)
 
 
 def right_in_short(correct: int, count: int, low: float, high: float) -> str:
     """The same for a cell whose column says that it is about right answers."""
-    return _(
-        "{correct} of {count} ({low}–{high})",
-        correct=number(correct),
-        count=number(count),
-        low=percent(low),
-        high=percent(high),
-    )
+    return wording.right_in_short(translator(), correct, count, low, high)
 
 
 def share_of(count: int, total: int, low: float, high: float) -> str:
     """A share of photos that is no accuracy, with its likely range."""
-    return _(
-        "{count} of {total} (likely {low}–{high})",
-        count=number(count),
-        total=number(total),
-        low=percent(low),
-        high=percent(high),
-    )
+    return wording.share_of(translator(), count, total, low, high)
 
 
 def _safe_note(sentence: Note) -> Note:

@@ -156,7 +156,7 @@ def _downloads(drop: Drop, shown: Sequence[Answered]) -> None:
     stem = f"answers_{drop.created_at:%Y-%m-%d_%H%M}"
     excel, csv, told = st.columns([2, 2, 4], vertical_alignment="center")
     excel.download_button(
-        _("Excel"),
+        "Excel",
         compare_details.in_this_language(lambda: answer_sheet.as_excel(sheet)),
         f"{stem}.xlsx",
         "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",

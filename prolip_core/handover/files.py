@@ -50,7 +50,7 @@ def what(name: str) -> str:
 
 def export_path(run_id: str) -> Path:
     """Where the app keeps the hand-over file of a run."""
-    return config.export_folder() / run_id / "hand-over.zip"
+    return config.hand_over_folder() / run_id / "hand-over.zip"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, case, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from prolip_core import wake
@@ -25,6 +25,10 @@ TRAININGS: tuple[JobKind, ...] = ("train", "sample")
 STUDY: JobKind = "study"
 MAX_STEPS = curve.MAX_STEPS
 TRY: JobKind = "try"
+RANKS: Mapping[str, int] = {TRY: 0, STUDY: 2}
+"""Which waiting work comes first, the lowest number before all else (1 without an entry): somebody waits for the answer about a
+photo; a training takes seconds, and studies, of which one click can ask for many, take minutes."""
+
 KEPT: Mapping[str, int] = {"similarity": 3, TRY: 20}
 """So many finished jobs of these kinds are kept for each project: a comparison of class names can be 200 × 200 numbers, and every
 photo that is tried alone is a job."""
@@ -146,8 +150,8 @@ def ahead(db: Database, job_id: str) -> int:
         is_older = (JobTable.created_at < row.created_at) | (
             (JobTable.created_at == row.created_at) & (JobTable.id < row.id)
         )
-        is_try = JobTable.kind == TRY
-        comes_first = (is_try & is_older) | (JobTable.state == "running") if row.kind == TRY else is_try | is_older
+        rank = RANKS.get(row.kind, 1)
+        comes_first = (JobTable.state == "running") | (_rank() < rank) | ((_rank() == rank) & is_older)
         return (
             session.scalar(
                 select(func.count())
@@ -161,6 +165,10 @@ def ahead(db: Database, job_id: str) -> int:
             )
             or 0
         )
+
+
+def _rank() -> ColumnElement[int]:
+    return case(RANKS, value=JobTable.kind, else_=1)
 
 
 def _served_with(session: Session, device: str) -> tuple[str, ...]:
@@ -196,13 +204,13 @@ def stop_requests(db: Database, job_id: str) -> int:
 
 
 def claim(db: Database, worker: str, devices: Sequence[str]) -> Job | None:
-    """Takes the oldest waiting job for one of these devices, tries before all else: somebody waits for them. No other worker
-    can take the same. None if nothing waits."""
+    """Takes the oldest of the waiting jobs of the first rank (`RANKS`) for one of these devices; no other worker can take the
+    same. None if nothing waits."""
     with db.write() as session:
         job_id = session.scalar(
             select(JobTable.id)
             .where(JobTable.state == "queued", JobTable.device.in_(devices))
-            .order_by(JobTable.kind != TRY, JobTable.created_at, JobTable.id)
+            .order_by(_rank(), JobTable.created_at, JobTable.id)
             .limit(1)
         )
         if job_id is None:

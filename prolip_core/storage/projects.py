@@ -166,6 +166,11 @@ def expire(db: Database, project_id: str) -> None:
             row.deleted_at = LONG_AGO
 
 
+def names_taken(session: Session) -> set[str]:
+    """The names of all projects that are not deleted."""
+    return set(session.scalars(select(ProjectTable.name).where(ProjectTable.deleted_at.is_(None))))
+
+
 def live_row(session: Session, project_id: str) -> ProjectTable:
     """Raises StorageError if the project is gone or deleted."""
     row = session.get(ProjectTable, project_id)

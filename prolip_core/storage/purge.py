@@ -78,9 +78,12 @@ def purge(db: Database, now: datetime | None = None) -> Purged:
     # Files after rows: a crash in between leaves orphans, which the sweep below finds, and never a row without its file.
     removed = _remove_photos(db, last_row_at, moment)
     for run_id in runs:
-        for parent in (config.run_folder(), config.export_folder()):
+        for parent in (config.run_folder(), config.hand_over_folder()):
             shutil.rmtree(parent / run_id, ignore_errors=True)
+    for project_id in projects:
+        shutil.rmtree(config.export_folder() / project_id, ignore_errors=True)
     _sweep(db, moment)
+    _sweep_project_files(moment)
     db.empty_journal()
     return Purged(len(projects), removed, len(runs))
 
@@ -155,9 +158,26 @@ def _sweep(db: Database, moment: datetime) -> None:
                 file.unlink(missing_ok=True)
     _remove_photos(db, {name: LONG_AGO for file in orphans if len(name := file.name[:64]) == 64}, moment)
     if not is_busy:
-        for folder in (*_folders(config.run_folder()), *_folders(config.export_folder())):
+        for folder in (*_folders(config.run_folder()), *_folders(config.hand_over_folder())):
             if folder.name not in runs and _age_s(folder, moment) > ORPHAN_AGE_S:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep_project_files(moment: datetime) -> None:
+    """Project files that nobody has fetched for a while, and what a process that died left of some."""
+    for folder in _folders(config.export_folder()):
+        _remove_old(folder, config.EXPORT_KEPT_S, moment)
+        if _age_s(folder, moment) > config.EXPORT_KEPT_S:
+            with contextlib.suppress(OSError):  # not empty
+                folder.rmdir()
+    _remove_old(config.import_folder(), ORPHAN_AGE_S, moment)
+
+
+def _remove_old(folder: Path, age_s: float, moment: datetime) -> None:
+    for file in folder.glob("*") if folder.is_dir() else ():
+        if _age_s(file, moment) > age_s:
+            with contextlib.suppress(OSError):  # held open by another program: the sweep comes again
+                file.unlink()
 
 
 def _folders(parent: Path) -> Iterator[Path]:

@@ -180,6 +180,15 @@ class TriedAnswerTable(Base):
     problem: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 
 
+class ReportChoiceTable(Base):
+    """What a user chose and typed for the report of a project, part by part."""
+
+    __tablename__ = "report_choice"
+    project_id: Mapped[str] = mapped_column(ForeignKey("project.id", ondelete="CASCADE"), primary_key=True)
+    part: Mapped[str] = mapped_column(String(16), primary_key=True)
+    content: Mapped[dict[str, Any]]
+
+
 class JobTable(Base):
     __tablename__ = "job"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)

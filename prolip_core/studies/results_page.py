@@ -153,10 +153,10 @@ def left_out(result: Mapping[str, Any]) -> list[str]:
 def placement(result: Mapping[str, Any]) -> list[str]:
     """Where the reference method stands, in sentences."""
     ranked = study_text.by_accuracy(result)
-    place = next((i for i, one in enumerate(ranked, start=1) if one["key"] == result["reference"]), None)
-    if place is None:
+    mine = next((one for one in ranked if one["key"] == result["reference"]), None)
+    if mine is None:
         return []
-    mine = ranked[place - 1]
+    place = 1 + sum(one["accuracy"] > mine["accuracy"] for one in ranked)
     others = [one for one in ranked if one is not mine]
     low, high = mine["photo_interval"]
     lines = [

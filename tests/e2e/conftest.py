@@ -20,7 +20,7 @@ from prolip_core import storage
 from prolip_core.storage import Database
 from tests.conftest import REPOSITORY
 
-STEPS = ("projects", "classes", "photos", "train", "compare", "evidence", "try_it", "hand_over")
+STEPS = ("projects", "classes", "photos", "train", "compare", "evidence", "try_it", "report", "hand_over")
 PATIENCE_MS = 60_000
 expect.set_options(timeout=PATIENCE_MS)  # its own five seconds are too few for a busy computer
 

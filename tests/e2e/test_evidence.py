@@ -132,7 +132,7 @@ def test_changed_photos_are_told_and_a_class_is_added_by_its_name(
     tab.page.keyboard.press("Tab")
     tab.settle()
     tab.page.get_by_role("button", name="Add it and answer again").click()
-    tab.see("is class number 5 now")
+    tab.see("as class number 5")
     tab.see("Test photos of the trained classes, before:")
     storage.photos.exclude(db, [storage.photos.list_(db, project.id)[0].id])
     tab = page_of(new_tab, project)

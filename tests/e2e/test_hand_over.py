@@ -70,4 +70,4 @@ def test_stop_keeps_what_was_there(db: Database, project: Project, server: Serve
     tab.see("Stopped; no hand-over file was made.")
     after = storage.studies.latest(db, project.id, "hand_over", run_id)
     assert (after is None) == (before is None)
-    assert not list((server.home / "exports").glob("*/.*")) or before is None
+    assert not list((server.home / "hand-over").glob("*/.*")) or before is None

@@ -67,6 +67,18 @@ STRESSED = {
 }
 
 
+def another_tab(project: Project, **address: str) -> AppTest:
+    """Where nothing is known of what the first one holds."""
+    other = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=30)
+    for page in ("app.py", PAGE):
+        if page == PAGE:
+            other.switch_page(page)
+        for name, value in {"lang": "en", "project": project.id, **address}.items():
+            other.query_params[name] = value
+        other.run()
+    return other
+
+
 def condition(app: AppTest, key: str) -> AppTest:
     part(app, "conditions").segmented_control(key="condition").set_value(key).run()
     assert not app.exception, app.exception
@@ -92,8 +104,9 @@ def test_a_small_chart_for_every_distortion_and_where_it_breaks(
     assert broken in text and ring in text
     assert len(app.main.get("vega_lite_chart")) == 2
     assert not app.error and not app.warning
-    for sentence in ("Blur, zero-shot.", "Noise, ProLIP."):
-        assert sentence in text
+    if language == "en":
+        assert "ProLIP: breaks at severity 3 (blur of 0.3 px); right: 7 → 4 of 8" in text
+        assert "Zero-shot: holds up to severity 5 (blur of 0.5 px); right: 4 → 2 of 8" in text
 
 
 def test_only_what_breaks_after_the_training_is_named(db: Database, project: Project, open_page: OpenPage) -> None:
@@ -174,10 +187,13 @@ def test_dropped_photos_are_asked_about_and_stay_out_of_the_project(
     assert [(one["class"], one["filename"]) for one in photos] == [("Nut", "1.jpg"), ("Bolt", "2.jpg")]
     assert job.payload["settings"][KEEPS] == [one["image_id"] for one in photos]
     assert storage.photos.list_(db, project.id) == before
+    refused = "“cat”, which is no class"
+    assert refused in shown(app).replace("\\", "")  # while it is computed too
     press(app, f"stop_{job.id}")
     text = shown(app).replace("\\", "")
     assert "The second set has **2** photos." in text and "Nut: 1, Bolt: 1" in text
-    assert "“cat”, which is no class" in text and "4.jpg came without a folder" in text
+    assert refused in text and "4.jpg came without a folder" in text
+    assert refused in shown(condition(another_tab(project), "second")).replace("\\", "")
 
 
 def test_a_class_that_is_chosen_takes_photos_without_a_folder_and_they_add_up(
@@ -203,19 +219,14 @@ def test_what_was_dropped_outlasts_a_reload_where_it_cannot_be_computed_yet(db: 
     box.set_value("Gear").run()
     drop(app, bare, ("a.jpg", jpeg(1)))
     assert storage.jobs.live_studies(db, bare.id) == ()
-    other = AppTest.from_file(
-        str(REPOSITORY / "app.py"), default_timeout=30
-    )  # another tab: nothing of the first is known here
-    other.query_params["lang"], other.query_params["project"] = "en", bare.id
-    other.run().switch_page(PAGE).run()
-    text = shown(condition(other, "second"))
+    text = shown(condition(another_tab(bare), "second"))
     assert "The second set has **1** photo." in text and "there are none" in text
     (row,) = studies.list_(db, bare.id)
     storage.purge(db, datetime.now(UTC) + timedelta(hours=2))
     assert row.settings[KEEPS][0] in ContentStore(config.photo_folder())
 
 
-@pytest.mark.parametrize(("language", "word"), [("en", "near-copies of them: 1"), ("ja", "除いたもの： 1")])
+@pytest.mark.parametrize(("language", "word"), [("en", "near-copies of them: 1"), ("ja", "除いたもの：1")])
 def test_both_sets_side_by_side(db: Database, project: Project, open_page: OpenPage, language: str, word: str) -> None:
     keep(db, project, SECOND_TEST, SECOND)
     app = condition(open_page(PAGE, project, language), "second")
@@ -319,6 +330,12 @@ def test_gain_and_cost_of_one_step(
     text = shown(app)
     assert "It helps." in text and word in text
     assert text.replace("\\", "").count("+25.0") == 2
+
+
+def test_the_condition_stands_in_the_address(project: Project, open_page: OpenPage) -> None:
+    app = condition(open_page(PAGE, project), "step")
+    assert app.query_params["detail"] in ("step", ["step"])
+    assert "64 crops" in shown(another_tab(project, view="conditions", detail="step"))
 
 
 def test_everything_at_once_leaves_the_slow_option_out(db: Database, project: Project, open_page: OpenPage) -> None:

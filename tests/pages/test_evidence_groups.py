@@ -123,3 +123,17 @@ def test_the_figure_holds_its_numbers_and_user_text_only_as_text() -> None:
     assert (data[1]["method"], data[1]["value"]) == ("after", 0.9)
     axis = chart.to_dict()["layer"][0]["encoding"]["y"]["axis"]["labelExpr"]
     assert "alert(1)" not in axis.replace("\\u0028", "(") or "\\u0022" in axis
+
+
+def test_a_tag_with_a_value_for_every_photo_shows_the_largest_groups_and_says_so(
+    db: Database, project: Project, open_page: OpenPage
+) -> None:
+    in_groups(db, project)
+    for number, photo in enumerate(measured(db, project)):
+        storage.photos.set_tag(db, [photo.id], "number", f"no {number:02}" if number else "no 01")
+    app = part(open_page, project)
+    box(app, "Tag").set_value("number").run()
+    assert not app.exception, app.exception
+    assert "This tag has 39 different values, and the 30 groups" in app.warning[0].value
+    (table,) = app.dataframe
+    assert len(table.value) == 30 and table.value.iloc[0, 0] == "no 01"
