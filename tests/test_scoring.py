@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,34 +17,9 @@ import pytest
 from prolip_core import scoring
 from prolip_core.answering import Answer
 from prolip_core.errors import ConfigError, ImageError, RunError
-from prolip_core.sure_rule import SureRule
 from tests import fakes, image_factory
 from tests.conftest import REPOSITORY
-
-
-class Counting:
-    """Answers by the mean colour, and remembers what it was asked about."""
-
-    class_names = ("=dark", "light")
-    rule: SureRule | None = None
-    info: dict[str, Any] = {}  # noqa: RUF012 - an answerer's facts
-    fingerprint = "counting"
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-
-    def pixels(self, data: bytes, filename: str) -> np.ndarray:
-        from prolip_core import images
-
-        self.asked.append(filename)
-        return np.asarray(images.decode(data, filename).resize((8, 8)), dtype=np.float32).transpose(2, 0, 1)
-
-    def answer(self, pixels_B3HW: np.ndarray) -> list[Answer]:
-        light_B = pixels_B3HW.mean(axis=(1, 2, 3)) / 255
-        return [
-            Answer("light", float(p), None, None, "=dark", float(1 - p), (float(1 - p), float(p)), ("=dark", 0.5))
-            for p in light_B
-        ]
+from tests.counting import Counting
 
 
 @pytest.fixture
@@ -134,7 +108,7 @@ SLOW = """
 import sys, time
 from pathlib import Path
 from prolip_core import scoring
-from tests.test_scoring import Counting
+from tests.counting import Counting
 
 class Slow(Counting):
     def answer(self, pixels_B3HW):

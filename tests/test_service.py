@@ -25,7 +25,7 @@ from prolip_core import cli, service
 from prolip_core.handover import client
 from prolip_core.service import ServiceSettings
 from tests import image_factory
-from tests.test_scoring import Counting
+from tests.counting import Counting
 
 KEY = "a-key-of-twenty-characters"
 PHOTO = image_factory.jpeg(1)
