@@ -31,7 +31,8 @@ STEPS: tuple[Step, ...] = ("classes", "photos", "train", "compare", "evidence", 
     ],
 )
 def test_a_project_opens_where_there_is_something_to_do(states: tuple[State, ...], opens: Step) -> None:
-    steps = [StepState(step, state) for step, state in zip(STEPS, (*states, "later", "later", "later"), strict=True)]
+    rest: list[State] = ["later"] * (len(STEPS) - len(states))
+    steps = [StepState(step, state) for step, state in zip(STEPS, (*states, *rest), strict=True)]
     assert guide.where_to_go_on(steps) == opens
 
 

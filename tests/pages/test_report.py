@@ -10,8 +10,8 @@ from pptx.enum.shapes import MSO_SHAPE_TYPE
 from streamlit.testing.v1 import AppTest
 
 from pages.ui import report_file, report_source
-from prolip_core import business, storage
-from prolip_core.reports import files, source
+from prolip_core import business, i18n, storage
+from prolip_core.reports import business_pages, files, source
 from prolip_core.reports.source import Choices
 from prolip_core.storage import Database
 from prolip_core.storage.records import Project, RunRecord
@@ -102,7 +102,9 @@ def test_the_effect_of_a_year_follows_what_is_typed(db: Database, project: Proje
     counts = business.tally(run.prolip, set(), source.sure_of(run))
     effect = business.yearly(kept, counts)
     text = as_markdown(app)
-    assert f"{round(effect.effect.likely, -3):,.0f}"[:3].lstrip("-") in text
+    for value in (effect.effect.low, effect.effect.likely, effect.effect.high):
+        shown = business_pages.money(i18n.translator("en"), "¥", value)
+        assert shown in text.replace("\\", "")
     assert "Cost of a wrong answer" in [one.label for one in app.number_input]
 
     app.multiselect[0].set_value([1, 2]).run()
