@@ -18,8 +18,8 @@ from prolip_core.locale import update
 from prolip_core.types import Note
 from tests import bad_input_cases
 
-SAME_IN_BOTH = {"ProLIP Studio", "ProLIP"}
-"""Names."""
+SAME_IN_BOTH = {"ProLIP Studio", "ProLIP", "{size} MB", "{size} KB"}
+"""Names and units."""
 ERRORS = {name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, ProLIPError)}
 JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 

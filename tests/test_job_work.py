@@ -15,7 +15,7 @@ from prolip_core.content_store import ContentStore, ThumbnailStore
 from prolip_core.errors import Cancelled
 from prolip_core.job_control import MEASURE_KEPT, JobControl
 from prolip_core.spec import FitConfig, PilotSpec
-from prolip_core.storage import Database
+from prolip_core.storage import Database, curve
 from prolip_core.storage.records import ClassRow, Job
 from prolip_core.types import Progress, Step, TrainedProjector
 from prolip_core.uploads import UploadFile
@@ -163,7 +163,7 @@ def test_a_double_click_on_stop_does_not_discard(db: Database, tmp_path: Path, m
 def test_of_a_long_training_a_bounded_curve_is_kept(
     db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(storage.jobs, "MAX_STEPS", 20)
+    monkeypatch.setattr(curve, "MAX_STEPS", 20)
     project_id = project_of(db, tmp_path)
     job = claimed(db, project_id)
     job_work.train(db, job, JobControl(db, job.id), Tiny())

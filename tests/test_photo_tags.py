@@ -6,12 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, select, text
+from alembic import command
+from sqlalchemy import create_engine, inspect, select
 
 from prolip_core import config, storage, tags
 from prolip_core.errors import DatasetError
 from prolip_core.storage import Database
-from prolip_core.storage.database import now
+from prolip_core.storage.database import migration_config, now
 from prolip_core.storage.schema import PhotoTagTable, UndoTable
 from tests.test_storage import LATER_S, after, checked, db, id_of, ids, project_with
 
@@ -165,8 +166,10 @@ def test_a_database_without_tags_gets_their_table(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'x.db'}"
     storage.open_database(url).close()
     with create_engine(url).begin() as connection:
-        connection.execute(text("DROP TABLE photo_tag"))
-        connection.execute(text("UPDATE alembic_version SET version_num = '0003'"))
+        connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
+        command.downgrade(migration_config(connection), "0003")
+    with create_engine(url).connect() as connection:
+        assert "photo_tag" not in inspect(connection).get_table_names()
     db = storage.open_database(url)
     project, _ = project_with(db, "Nut", photos=1)
     storage.photos.set_tag(db, ids(storage.photos.list_(db, project.id)), "line", "A")

@@ -35,7 +35,8 @@ def hand_out_files(find: Callable[[str], tuple[Path, str] | None]) -> str | None
     context = get_script_run_ctx()
     if context is None or not runtime.exists():
         return None
-    info = runtime.get_instance()._session_mgr.get_active_session_info(context.session_id)
+    sessions = getattr(runtime.get_instance(), "_session_mgr", None)
+    info = None if sessions is None else sessions.get_active_session_info(context.session_id)
     app = getattr(getattr(getattr(info, "client", None), "_websocket", None), "app", None)
     routes = getattr(getattr(app, "router", None), "routes", None)
     if not isinstance(routes, list):

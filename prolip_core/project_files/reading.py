@@ -27,7 +27,7 @@ from prolip_core.content_store import ContentStore, ThumbnailStore
 from prolip_core.csv_text import cell
 from prolip_core.errors import Cancelled, ImageError, ProjectFileError, StorageError
 from prolip_core.project_files import layout, meaning
-from prolip_core.project_files.container import COPY_AGAIN, Container, opened
+from prolip_core.project_files.container import Container, opened
 from prolip_core.project_files.writing import OnProgress, as_json
 from prolip_core.storage import Database, names, project_rows
 from prolip_core.storage.project_rows import BadRowError, Checker
@@ -185,7 +185,7 @@ class _Reader:
         if not is_right:
             raise ProjectFileError(
                 "The project file “{filename}” cannot be used: its part “{part}” is not what its name says.",
-                remedy=COPY_AGAIN,
+                remedy="Copy it again from where it was saved, or save the project as a file again.",
                 filename=self.container.name,
                 part=part,
             )

@@ -105,7 +105,7 @@ def _remove_photos(db: Database, added_at: Mapping[str, datetime], moment: datet
 
 def _remove_files(image_id: str, photo: Path) -> bool:
     """The photo itself goes last: as long as it is there, the sweep comes again for what could not be removed."""
-    in_a_file = [*config.export_folder().glob(f"*/{image_id}")]
+    in_a_file = [*config.hand_over_folder().glob(f"*/{image_id}")]
     made_from_it = (
         *(file for marker in in_a_file for file in marker.parent.glob("*.zip")),
         *in_a_file,
