@@ -59,7 +59,7 @@ def db() -> Iterator[Database]:
 @pytest.fixture
 def app() -> AppTest:
     """The start page, not yet run."""
-    return AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=30)
+    return AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=90)
 
 
 @pytest.fixture

@@ -69,7 +69,7 @@ STRESSED = {
 
 def another_tab(project: Project, **address: str) -> AppTest:
     """Where nothing is known of what the first one holds."""
-    other = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=30)
+    other = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=90)
     for page in ("app.py", PAGE):
         if page == PAGE:
             other.switch_page(page)

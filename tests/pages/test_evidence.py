@@ -626,7 +626,7 @@ def test_dropped_photos_are_checked_answered_and_kept_out_of_the_project(
     settings = job.payload["settings"]
     result = {**HEAD, "study": "certainty", **CERTAINTY, "foreign": foreign_of("cup.jpg", 0.9)}
     studies.add(db, project.id, job.id, "certainty", settings, before, result)
-    other = AppTest.from_file(app._script_path, default_timeout=30)
+    other = AppTest.from_file(app._script_path, default_timeout=90)
     other.query_params["lang"], other.query_params["project"] = "en", project.id
     text = shown(part(other.run().switch_page(PAGE).run(), "not-sure")).replace("\\", "")
     assert "**1** file was not taken:\n- x.jpg" in text  # as long as the result is there
