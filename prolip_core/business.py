@@ -15,7 +15,7 @@ from typing import Any
 from prolip_core import metrics
 from prolip_core.types import Prediction
 
-MAX_VALUE = 1e12
+MAX_VALUE = 1e9
 """A typed number over this is taken as this."""
 
 MISS_RISK, POWER = 0.05, 0.8

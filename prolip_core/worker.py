@@ -24,7 +24,7 @@ from prolip_core import jobs, sample_photos, storage, wake
 from prolip_core.errors import Cancelled, ProLIPError, StorageError
 from prolip_core.job_control import FIT, JobControl
 from prolip_core.storage import Database
-from prolip_core.storage.records import Job
+from prolip_core.storage.records import TRAININGS, Job
 
 BEAT_EVERY_S = 2.0
 WATCH_EVERY_S = 0.2
@@ -145,7 +145,7 @@ class Worker:
                 storage.jobs.finish(self._db, job.id, "done")
             else:
                 job_work.train(self._db, job, control, warm)
-            if job.kind in storage.jobs.TRAININGS:
+            if job.kind in TRAININGS:
                 self._just_trained = job.project_id
         except Cancelled:
             self._finish(control, job, "stopped", None)

@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from unittest import mock
 
 import pytest
@@ -71,12 +71,15 @@ def looks(db: Database, project: Project) -> dict[str, Any]:
             (replace(one.summary, id="", project_id="", run_id=None, settings={}), one.result) for one in studies
         ],
         "of_runs": [names.get(one.summary.run_id or "") for one in studies],
+        "report": [storage.report_choices.load(db, project.id, part) for part in get_args(storage.report_choices.Part)],
     }
 
 
 def test_a_project_on_another_computer_is_the_same_project(db: Database, tmp_path: Path, elsewhere: Any) -> None:
     project = storage.projects.get(db, project_file_factory.whole_project(db).id)
     assert project is not None
+    storage.report_choices.save(db, project.id, "report", title="部品", wanted=0.95)
+    storage.report_choices.save(db, project.id, "business", parts_per_day=1000.0, bad_classes=["Nut"])
     there = looks(db, project)
     files = {
         number: {file.name: file.read_bytes() for file in (config.run_folder() / id_).iterdir()}

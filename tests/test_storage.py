@@ -243,7 +243,8 @@ def test_cards_count_what_is_used_and_come_with_the_last_change_first(db: Databa
     storage.photos.set_role(db, ids(photos[:1]), "test")
     storage.photos.exclude(db, ids(photos[1:2]))
     storage.photos.delete(db, ids(photos[5:]))
-    storage.jobs.enqueue(db, project.id, "similarity", {}, key="k")
+    for kind in ("similarity", "study", "try"):  # nobody waits for their end on the page of the projects
+        storage.jobs.enqueue(db, project.id, kind, {}, key="k")
     card, other = storage.projects.cards(db)
     assert (card.project.id, other.project.id) == (project.id, old.id)
     assert (card.n_classes, card.n_train, card.n_test, card.is_busy) == (2, 3, 1, False)

@@ -136,16 +136,14 @@ def test_a_second_training_waits_and_is_told_how_many_are_ahead(
         assert storage.runs.list_(db, project_id)[0].stopped
 
 
-def test_a_stop_during_the_training_keeps_the_best_so_far_within_seconds(
+def test_a_stop_during_the_training_keeps_the_best_so_far(
     db: Database, supervisor: jobs.Supervisor, tmp_path: Path
 ) -> None:
     project_id = project_of(db, tmp_path)
     job = enqueue(db, project_id, fit=ENDLESS)
     wait(db, job, lambda now: now.n_steps > 0)
-    asked = time.monotonic()
     storage.jobs.request_stop(db, job.id)
     job = wait(db, job)
-    assert time.monotonic() - asked < 10
     assert job.state == "done"
     (run,) = storage.runs.list_(db, project_id)
     assert run.stopped

@@ -28,7 +28,7 @@ class Field:
     help: str = ""
     step: float = 1.0
     factor: float = 1.0
-    most: float = 1e12
+    most: float = business.MAX_VALUE
 
 
 def show(project: Project, run: RunSummary) -> None:

@@ -77,7 +77,7 @@ def _next_photo(project: Project, run: RunSummary) -> None:
         try_answer.photo_itself(one.photo)
     with answer:
         try_answer.big(one)
-        teach_buttons.show(project, one, key="next")
+        teach_buttons.show(project, one)
         st.button(
             _("Skip this photo"),
             key="teach_skip",

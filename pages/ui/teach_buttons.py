@@ -18,19 +18,23 @@ COLUMNS = 3
 _PROBLEM = "teach_problem"
 
 
-def show(project: Project, one: Answered, *, key: str) -> None:
-    """The question and its answers; or, for a photo that cannot teach, why."""
+def show(project: Project, one: Answered) -> None:
+    """The question and its answers; or, for a photo that cannot teach, why. A button is that of its photo: pressed in a tab that
+    has not heard that another photo has come, it does nothing."""
     there = own(project, one.photo.image_id)
     tell_problem(one.photo)
     if there is not None:
         _is_there(project, there)
+        return
+    if cached.like_test(project, (one.photo,)):
+        st.info(_("This is a near-copy of a test photo. It is answered, but it cannot teach."))
         return
     classes = cached.classes(project)
     st.markdown(f"#### {_('Is this right?')}")
     right = next((row for row in classes if row.display_name == one.after.name), None)
     if st.button(
         _("Right: {name}", name=safe(one.after.name, 40)),
-        key=f"right_{key}",
+        key=f"right_{one.photo.id}",
         type="primary",
         shortcut="Enter",
         width="stretch",
@@ -45,10 +49,10 @@ def show(project: Project, one: Answered, *, key: str) -> None:
     for start in range(0, len(with_key), COLUMNS):
         for column, (place, row) in zip(st.columns(COLUMNS), with_key[start : start + COLUMNS], strict=False):
             name = safe(row.display_name, 24)
-            if column.button(name, key=f"wrong_{key}_{row.id}", shortcut=str(place), width="stretch"):
+            if column.button(name, key=f"wrong_{one.photo.id}_{row.id}", shortcut=str(place), width="stretch"):
                 _teach(project, one.photo, row)
     if len(with_key) < len(others):
-        _more(project, one.photo, [row for place, row in others if place > KEYS], key)
+        _more(project, one.photo, [row for place, row in others if place > KEYS])
     st.caption(
         _("The photo then joins the training photos of its class. It changes the answers with the next training.")
     )
@@ -96,11 +100,11 @@ def _is_there(project: Project, there: Photo) -> None:
         components.undo_button(project.id, "undo_teach")
 
 
-def _more(project: Project, photo: TriedPhoto, rows: list[ClassRow], key: str) -> None:
+def _more(project: Project, photo: TriedPhoto, rows: list[ClassRow]) -> None:
     names = {row.id or 0: short(row.display_name, 40) for row in rows}
     left, right = st.columns([2, 1], vertical_alignment="bottom")
-    chosen = components.box(left, _("Another class"), names, f"wrong_more_{key}_{project.id}")
-    if right.button(_("This one"), key=f"wrong_{key}_more", width="stretch"):
+    chosen = components.box(left, _("Another class"), names, f"wrong_more_{photo.id}")
+    if right.button(_("This one"), key=f"wrong_{photo.id}_more", width="stretch"):
         _teach(project, photo, next(row for row in rows if row.id == chosen))
 
 

@@ -81,7 +81,7 @@ def _answer(project: Project, run: RunSummary, drop: Drop, photo: TriedPhoto) ->
         return
     with right:
         big(found[0])
-        teach_buttons.show(project, found[0], key="one")
+        teach_buttons.show(project, found[0])
     similar(project, found[0])
 
 

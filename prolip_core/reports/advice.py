@@ -87,6 +87,14 @@ def _open(say: Translator, source: Source) -> str:
     _ = say.text
     found = source.compared.second
     needed = business.photos_for(found.accuracy, source.choices.wanted)
+    if source.run.summary.evaluation != "test":
+        if needed is None:
+            return _("Next: set photos aside for testing, taken on another day, and measure once more.")
+        return _(
+            "Next: set photos aside for testing, taken on another day, and measure once more. If it stays as good as this, about "
+            "{needed} test photos would show that it reaches what is wanted.",
+            needed=say.number(needed),
+        )
     if needed is not None and needed > found.count:
         return _(
             "Next: measure on more photos. If it stays as good as this, about {needed} test photos would show that it reaches "

@@ -16,12 +16,11 @@ from prolip_core import wake
 from prolip_core.storage import curve
 from prolip_core.storage.database import Database, now
 from prolip_core.storage.projects import live_row
-from prolip_core.storage.records import LIVE_STATES, Job, JobKind, JobState, WorkerRow
+from prolip_core.storage.records import LIVE_STATES, TRAININGS, Job, JobKind, JobState, WorkerRow
 from prolip_core.storage.schema import JobTable, StepTable, WorkerTable
 from prolip_core.types import Step
 
 SERVER = "server"
-TRAININGS: tuple[JobKind, ...] = ("train", "sample")
 STUDY: JobKind = "study"
 MAX_STEPS = curve.MAX_STEPS
 TRY: JobKind = "try"

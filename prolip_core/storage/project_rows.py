@@ -162,7 +162,7 @@ class Checker:
         for name, other in one.refers.items():
             if checked[name] is not None and checked[name] not in self._keys[other]:
                 raise BadRowError(name)
-        key = tuple(checked[name] for name in one.key)
+        key = tuple(checked[name] for name in one.key if name in columns)  # a file has one project alone
         if (own := key[0] if one.key == ("id",) else key) in self._keys[table]:
             raise BadRowError(one.key[0])
         self._keys[table].add(own)

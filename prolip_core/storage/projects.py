@@ -14,7 +14,7 @@ from prolip_core.errors import StorageError
 from prolip_core.storage import photo_tags
 from prolip_core.storage.database import Database, now
 from prolip_core.storage.names import check_name
-from prolip_core.storage.records import LIVE_STATES, Project, ProjectCard, RunSummary
+from prolip_core.storage.records import LIVE_STATES, TRAININGS, Project, ProjectCard, RunSummary
 from prolip_core.storage.runs import summary_of
 from prolip_core.storage.schema import ClassTable, JobTable, PhotoTable, ProjectTable, RunTable
 
@@ -62,7 +62,7 @@ def cards(db: Database) -> tuple[ProjectCard, ...]:
                 select(JobTable.project_id).where(
                     JobTable.project_id.in_(ids),
                     JobTable.state.in_(LIVE_STATES),
-                    JobTable.kind.not_in(("similarity", "try")),
+                    JobTable.kind.in_(TRAININGS),
                 )
             )
         )

@@ -16,6 +16,7 @@ Tags = tuple[tuple[str, str], ...]
 """Names and values of a photo's tags, by name."""
 
 LIVE_STATES: tuple[JobState, ...] = ("queued", "running")
+TRAININGS: tuple[JobKind, ...] = ("train", "sample")
 
 
 @dataclass(frozen=True)

@@ -156,3 +156,15 @@ def as_markdown(app: AppTest) -> str:
 def shown(app: AppTest) -> str:
     """All text of the page's body, for looking whether something is told."""
     return "\n".join([as_markdown(app), *(grid.words() for grid in grids(app))])
+
+
+def another_tab(page: str, project: Project, **address: str) -> AppTest:
+    """Where nothing is known of what the first one holds."""
+    other = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=90)
+    for file in ("app.py", page):
+        if file == page:
+            other.switch_page(file)
+        for name, value in {"lang": "en", "project": project.id, **address}.items():
+            other.query_params[name] = value
+        other.run()
+    return other

@@ -18,8 +18,7 @@ from prolip_core.storage.studies import KEEPS
 from prolip_core.studies.condition_words import SECOND_TEST, STRESS, TEST_TIME, TRANSFER
 from prolip_core.studies.names import SECOND_PHOTOS
 from tests import image_factory
-from tests.conftest import REPOSITORY
-from tests.pages.conftest import OpenPage, add_photos, make_project, shown
+from tests.pages.conftest import OpenPage, add_photos, another_tab, make_project, shown
 from tests.pages.test_compare import add_run
 from tests.pages.test_evidence import HEAD, NAMES, PAGE, keep, part, press
 
@@ -65,18 +64,6 @@ STRESSED = {
     ],
     **advice("Blur, zero-shot.", "Blur, ProLIP.", "Noise, zero-shot.", "Noise, ProLIP."),
 }
-
-
-def another_tab(project: Project, **address: str) -> AppTest:
-    """Where nothing is known of what the first one holds."""
-    other = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=90)
-    for page in ("app.py", PAGE):
-        if page == PAGE:
-            other.switch_page(page)
-        for name, value in {"lang": "en", "project": project.id, **address}.items():
-            other.query_params[name] = value
-        other.run()
-    return other
 
 
 def condition(app: AppTest, key: str) -> AppTest:
@@ -193,7 +180,7 @@ def test_dropped_photos_are_asked_about_and_stay_out_of_the_project(
     text = shown(app).replace("\\", "")
     assert "The second set has **2** photos." in text and "Nut: 1, Bolt: 1" in text
     assert refused in text and "4.jpg came without a folder" in text
-    assert refused in shown(condition(another_tab(project), "second")).replace("\\", "")
+    assert refused in shown(condition(another_tab(PAGE, project), "second")).replace("\\", "")
 
 
 def test_a_class_that_is_chosen_takes_photos_without_a_folder_and_they_add_up(
@@ -219,7 +206,7 @@ def test_what_was_dropped_outlasts_a_reload_where_it_cannot_be_computed_yet(db: 
     box.set_value("Gear").run()
     drop(app, bare, ("a.jpg", jpeg(1)))
     assert storage.jobs.live_studies(db, bare.id) == ()
-    text = shown(condition(another_tab(bare), "second"))
+    text = shown(condition(another_tab(PAGE, bare), "second"))
     assert "The second set has **1** photo." in text and "there are none" in text
     (row,) = studies.list_(db, bare.id)
     storage.purge(db, datetime.now(UTC) + timedelta(hours=2))
@@ -335,7 +322,7 @@ def test_gain_and_cost_of_one_step(
 def test_the_condition_stands_in_the_address(project: Project, open_page: OpenPage) -> None:
     app = condition(open_page(PAGE, project), "step")
     assert app.query_params["detail"] in ("step", ["step"])
-    assert "64 crops" in shown(another_tab(project, view="conditions", detail="step"))
+    assert "64 crops" in shown(another_tab(PAGE, project, view="conditions", detail="step"))
 
 
 def test_everything_at_once_leaves_the_slow_option_out(db: Database, project: Project, open_page: OpenPage) -> None:

@@ -20,6 +20,7 @@ from tests import image_factory
 from tests.pages.conftest import (
     OpenPage,
     add_photos,
+    another_tab,
     as_markdown,
     box,
     checked_photo,
@@ -231,15 +232,21 @@ def test_without_a_rule_everything_goes_to_a_person(db: Database, open_page: Ope
     assert not app.slider
 
 
+def press_right(app: AppTest) -> AppTest:
+    """“Right” for the photo that is shown."""
+    (key,) = [str(one.key) for one in app.button if str(one.key).startswith("right_")]
+    return press(app, key)
+
+
 def test_right_and_wrong_teach_and_can_be_undone(db: Database, project: Project, open_page: OpenPage) -> None:
     (photo,) = keep(db, project, ("new.jpg", 1, 0.9))
     rows = {row.display_name: row.id for row in storage.classes.list_(db, project.id)}
-    app = press(open_page(PAGE, project), "right_one")
+    app = press_right(open_page(PAGE, project))
     assert [one.class_id for one in my_photos(db, project) if one.image_id == photo.image_id] == [rows["Bolt"]]
     assert "is among the training photos of the class Bolt" in as_markdown(app)
     app = press(app, "undo_teach")
     assert len(my_photos(db, project)) == 9
-    press(app, f"wrong_one_{rows['Gear']}")
+    press(app, f"wrong_{photo.id}_{rows['Gear']}")
     assert [one.class_id for one in my_photos(db, project) if one.image_id == photo.image_id] == [rows["Gear"]]
 
 
@@ -257,9 +264,30 @@ def test_a_near_copy_of_a_test_photo_is_refused_with_its_name(
     keep(db, project, ("new.jpg", 1, 0.9))
     testing = my_photos(db, project, "test")[0]
     monkeypatch.setattr("prolip_core.storage.teaching._near_test", lambda record, there: testing)
-    app = press(open_page(PAGE, project), "right_one")
+    app = press_right(open_page(PAGE, project))
     assert f"is the test photo “{testing.record.filename}” of the class Nut, or a near-copy of it" in plain(app)
     assert len(my_photos(db, project)) == 9
+
+
+def test_a_near_copy_that_is_known_as_one_is_not_asked_about(
+    db: Database, project: Project, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (photo,) = keep(db, project, ("new.jpg", 1, 0.9))
+    monkeypatch.setattr("prolip_core.storage.teaching.like_test", lambda tried, photos: frozenset({photo.image_id}))
+    app = open_page(PAGE, project)
+    assert "near-copy of a test photo" in as_markdown(app)
+    assert not [one for one in app.button if str(one.key).startswith(("right", "wrong"))]
+
+
+def test_a_stale_tab_teaches_nothing(db: Database, project: Project, open_page: OpenPage) -> None:
+    """Both tabs show the same photo; the second still does when the first has taught it."""
+    first, second = keep(db, project, *TOLD[:2])
+    here, there = view(open_page, project, "teach"), another_tab(PAGE, project, view="teach")
+    press_right(here)
+    press_right(there)
+    assert [one.image_id for one in my_photos(db, project) if one.image_id in (first.image_id, second.image_id)] == [
+        first.image_id
+    ]
 
 
 def test_deleting_hides_the_photo_and_undo_brings_it_back(db: Database, project: Project, open_page: OpenPage) -> None:
@@ -360,7 +388,7 @@ def test_the_photo_that_helps_most_comes_first_and_a_skipped_one_last(
     assert "a.jpg" in plain(app)
     app = press(app, "teach_skip")
     assert "b.jpg" in plain(app)
-    app = press(app, "right_next")
+    app = press_right(app)
     assert {one.image_id for one in my_photos(db, project)} >= {photos[1].image_id}
     assert "**3** tried photos could teach." in as_markdown(app)
     assert "Since the last training: Nut +1" in as_markdown(app)
