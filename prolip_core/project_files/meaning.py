@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, get_args
 
 from prolip_core import class_table, prompts, spec, tags
-from prolip_core.errors import ProLIPError
+from prolip_core.errors import ProLIPError, PromptError
 from prolip_core.project_files import layout, shapes
 from prolip_core.project_files.harmless import cleaned
 from prolip_core.storage import report_choices
@@ -21,6 +21,8 @@ from prolip_core.storage.studies import KEEPS
 _SUM_OFF_BY = 1e-3
 _MANY_TAGS = 10 * tags.MAX_TAGS
 """A photo may have come to more than `tags.MAX_TAGS`; a saved project must open again."""
+
+_MANY_TEMPLATES = 100
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 _KIND = re.compile(r"[a-z_]{1,32}")
@@ -73,7 +75,7 @@ def _project(row: dict[str, Any], project: Project) -> None:
         templates = [prompts.check_template(one) for one in choices.templates]
     except (ProLIPError, OverflowError) as error:
         raise BadRowError("spec") from error
-    _need(len(templates) <= 100 and 1 <= choices.n_views <= 300 and 0 <= choices.seed < 2**31, "spec")
+    _need(1 <= len(templates) <= _MANY_TEMPLATES and 1 <= choices.n_views <= 300 and 0 <= choices.seed < 2**31, "spec")
     # As it was and not as it was read: sentences as they stand are part of the fingerprint.
     row["spec"] = {**spec.as_dict(choices), **{key: row["spec"][key] for key in ("templates",) if key in row["spec"]}}
 
@@ -132,6 +134,7 @@ def _run(row: dict[str, Any], project: Project) -> None:
     told = (result["evaluation"], result["prolip"]["count"], result["backbone"], result["settings"]["stopped_early"])
     _need(headline == told, "result")
     _classes_of(result)
+    _templates_of(result)
     sure = result.get("sure")
     if sure is not None:
         where = "" if shapes.misfit(sure, "object") is not None else shapes.misfit(sure, shapes.SURE)
@@ -150,6 +153,15 @@ def _classes_of(result: Mapping[str, Any]) -> None:
     photos = (*result["photos"]["support"], *result["photos"]["query"])
     _need(all(one["class"] in names for one in photos), "result: photos")
     _need(result["history"], "result: history")
+
+
+def _templates_of(result: Mapping[str, Any]) -> None:
+    templates = result["settings"]["templates"]
+    try:
+        checked = [prompts.check_template(one) for one in templates]
+    except PromptError as error:
+        raise BadRowError("result: settings.templates") from error
+    _need(1 <= len(checked) <= _MANY_TEMPLATES, "result: settings.templates")
 
 
 def _method(method: str, figures: Mapping[str, Any], answers: Mapping[str, Any], correct: int, n_classes: int) -> None:
