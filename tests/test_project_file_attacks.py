@@ -217,6 +217,21 @@ def test_a_bomb_is_refused_before_it_is_unpacked(db: Database, sound: Parts) -> 
     tracemalloc.stop()
 
 
+def test_what_hardly_shrinks_must_stand_in_it_as_it_is(db: Database, sound: Parts) -> None:
+    """A projector of zeros packs a thousandfold: two hundred megabytes would fill any disk."""
+    for name in (first(sound, "photos/"), "runs/1/projector.safetensors"):
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w") as archive:
+            for part, data in sound.items():
+                archive.writestr(part, data, zipfile.ZIP_DEFLATED if part == name else zipfile.ZIP_STORED)
+        assert f"holds “{name}” in a way that no project does" in refusal(db, buffer.getvalue())
+
+
+def test_all_parts_together_are_bounded(db: Database, sound: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layout, "MAX_TOTAL_BYTES", sum(map(len, sound.values())) - 1)
+    assert "is too large" in refusal(db, packed(sound))
+
+
 def test_a_part_that_unpacks_further_than_it_says(db: Database, sound: Parts) -> None:
     """Both sizes are understated, in the zip and in the manifest."""
     name = "tables/class.jsonl"
