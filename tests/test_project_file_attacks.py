@@ -18,7 +18,7 @@ import pytest
 from prolip_core import archives, config, i18n, storage
 from prolip_core.baselines import methods
 from prolip_core.errors import ProjectFileError
-from prolip_core.project_files import harmless, layout, reading, writing
+from prolip_core.project_files import harmless, layout, meaning, reading, writing
 from prolip_core.storage import Database
 from tests import image_factory
 from tests.project_file_factory import packed, parts_of, signed, small_project, whole_project, with_rows
@@ -357,6 +357,12 @@ ROWS: list[tuple[str, str, Any]] = [
     ("run", "result.sure", []),
     ("run", "result.sure", {**SURE, "temperature": 0}),
     ("run", "result.sure", {**SURE, "more": 1}),
+    ("run", "result.sure", {**SURE, "temperature": 1e-300}),
+    ("run", "result.sure", {**SURE, "temperature": 1e300}),
+    ("run", "result.photos.dropped", 5),
+    ("run", "result.photos.dropped", [{"id": "0" * 64, "filename": "a.jpg", "class": "unheard of"}]),
+    ("run", "result.versions", {}),
+    ("run", "result.cross_validation", {"folds": 3, "accuracies": []}),
     ("study", "run_id", "unknown"),
     ("study", "kind", "../x"),
     ("study", "result", []),
@@ -372,6 +378,17 @@ def test_rows_that_cannot_be(db: Database, sound: Parts, table: str, key: str, v
     forged = with_rows(sound, table, set_to(key, value))
     text = refusal(db, packed(forged))
     assert f"of “tables/{table}.jsonl” is not valid" in text
+
+
+def test_a_photo_stands_once_in_a_class_and_photos_are_bounded(
+    db: Database, sound: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = "tables/photo.jsonl"
+    row = json.loads(sound[part].splitlines()[0])
+    again = json.dumps({**row, "id": 10_000}).encode() + b"\n"
+    assert "(class_id, image_id)" in refusal(db, packed(signed({**sound, part: sound[part] + again})))
+    monkeypatch.setattr(meaning, "_MANY_PHOTOS", 2)
+    assert "line 3 of “tables/photo.jsonl”" in refusal(db, packed(sound))
 
 
 def test_numbers_that_json_does_not_have(db: Database, sound: Parts) -> None:

@@ -23,6 +23,8 @@ _MANY_TAGS = 10 * tags.MAX_TAGS
 """A photo may have come to more than `tags.MAX_TAGS`; a saved project must open again."""
 
 _MANY_TEMPLATES = 100
+_MANY_PHOTOS = 2 * layout.MAX_PHOTOS
+"""Rows of photos: one photo may stand in two classes, which a screen points out."""
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 _KIND = re.compile(r"[a-z_]{1,32}")
@@ -38,6 +40,7 @@ class Project:
     runs: dict[str, int] = field(default_factory=dict)
     class_names: set[str] = field(default_factory=set)
     n_projects: int = 0
+    places: set[tuple[int, str]] = field(default_factory=set)
     tags_of: Counter[int] = field(default_factory=Counter)
 
 
@@ -101,8 +104,12 @@ def _photo(row: dict[str, Any], project: Project) -> None:
     project.filenames.setdefault(row["image_id"], str(row.get("filename", "")))
 
 
-def _project_photo(row: dict[str, Any], _project: Project) -> None:
+def _project_photo(row: dict[str, Any], project: Project) -> None:
     _need(row["role"] in ("train", "test"), "role")
+    place = (row["class_id"], row["image_id"])
+    _need(place not in project.places, "class_id, image_id")
+    project.places.add(place)
+    _need(len(project.places) <= _MANY_PHOTOS, "id")
 
 
 def _tag(row: dict[str, Any], project: Project) -> None:
@@ -138,7 +145,7 @@ def _run(row: dict[str, Any], project: Project) -> None:
     sure = result.get("sure")
     if sure is not None:
         where = "" if shapes.misfit(sure, "object") is not None else shapes.misfit(sure, shapes.SURE)
-        _need(where is None and sure.keys() == shapes.SURE.keys() and sure["temperature"] > 0, f"result: sure.{where}")
+        _need(where is None and sure.keys() == shapes.SURE.keys(), f"result: sure.{where}")
     for method, correct in (("zero_shot", row["zero_shot_correct"]), ("prolip", row["prolip_correct"])):
         _method(method, result[method], answers, correct, len(result["class_names"]))
 
@@ -150,9 +157,13 @@ def _classes_of(result: Mapping[str, Any]) -> None:
     counts = result["images_per_class"].values()
     _need(all(type(one) is int and one >= 0 for one in counts), "result: images_per_class")
     _need(all(isinstance(one, str) for one in result["versions"].values()), "result: versions")
-    photos = (*result["photos"]["support"], *result["photos"]["query"])
+    dropped = result["photos"].get("dropped", [])  # older results have none
+    _need(shapes.misfit(dropped, [shapes.PHOTO]) is None, "result: photos.dropped")
+    photos = (*result["photos"]["support"], *result["photos"]["query"], *dropped)
     _need(all(one["class"] in names for one in photos), "result: photos")
     _need(result["history"], "result: history")
+    crossed = result["cross_validation"]
+    _need(crossed is None or crossed["accuracies"], "result: cross_validation.accuracies")
 
 
 def _templates_of(result: Mapping[str, Any]) -> None:
