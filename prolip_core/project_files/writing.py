@@ -6,8 +6,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 import time
+import uuid
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -72,14 +72,14 @@ def save(db: Database, project_id: str, path: Path, on_progress: OnProgress | No
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=UNFINISHED)
+        # With the rights of any file of this person. Setting the system's mask to read it would set it for all threads.
+        temporary = path.parent / f"{UNFINISHED}{uuid.uuid4().hex}"
+        handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
     except OSError as error:
         raise _not_written(path, error) from error
-    temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as file, zipfile.ZipFile(file, "w") as archive:
             needed = _Writer(archive, on_progress).write(db, project_id)
-        temporary.chmod(0o666 & ~_umask())
         size_bytes = temporary.stat().st_size
         temporary.replace(path)
     except OSError as error:
@@ -208,13 +208,6 @@ def _blocks(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         while block := file.read(_BLOCK_BYTES):
             yield block
-
-
-def _umask() -> int:
-    """A temporary file may be read by its owner alone; the finished one as any other file of this person."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _not_written(path: Path, error: OSError) -> StorageError:
