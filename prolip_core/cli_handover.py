@@ -313,7 +313,8 @@ def serve_command(options: argparse.Namespace) -> None:
     sys.stderr.write(
         f"Answering at http://{options.host}:{options.port}/predict; its description is at /docs. Ctrl+C ends it.\n"
     )
-    uvicorn.run(app, host=options.host, port=options.port, log_level="info" if options.verbose else "warning")
+    log_level = "info" if options.verbose else "warning"
+    uvicorn.run(app, host=options.host, port=options.port, log_level=log_level, **service.SERVING)
 
 
 def _check_threshold(threshold: float | None) -> None:

@@ -31,8 +31,9 @@ def hand_over(work: Work) -> Mapping[str, Any]:
         bundle.Photos(store, {image_id for image_id in wanted & there if image_id in store}),
         threshold=record.summary.threshold,
         on_progress=work.control.progress,
+        before_write=lambda image_id: _mark(run_id, image_id),
     )
-    _mark(run_id, made.test_photo)
+    _unmark_others(run_id, made.test_photo)
     return {
         "study": HAND_OVER,
         "class_names": list(record.class_names),
@@ -45,9 +46,16 @@ def hand_over(work: Work) -> Mapping[str, Any]:
 
 
 def _mark(run_id: str, image_id: str | None) -> None:
-    """Beside the file, the id of the photo in it: where the photo is deleted for good, `storage.purge` takes the file too."""
+    """Beside the file, the id of the photo in it: where the photo is deleted for good, `storage.purge` takes the file too. Before
+    the file, so that a killed process leaves none without its mark."""
     folder = export_path(run_id).parent
-    for old in folder.glob("[0-9a-f]" * 64):
-        old.unlink(missing_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     if image_id is not None:
         (folder / image_id).touch()
+
+
+def _unmark_others(run_id: str, image_id: str | None) -> None:
+    """Photos of the file that was there before."""
+    for old in export_path(run_id).parent.glob("[0-9a-f]" * 64):
+        if old.name != image_id:
+            old.unlink(missing_ok=True)

@@ -105,17 +105,31 @@ def check_template(template: str) -> str:
             limit=MAX_TEMPLATE_CHARACTERS,
         )
     try:
-        fields = [name for _, name, _, _ in string.Formatter().parse(text) if name is not None]
-        text.format("x")
-    except (ValueError, IndexError, KeyError, AttributeError):
-        fields = ["?"]
-    if fields != [""]:
+        # Never filled to see whether it can be: “{:300000000}” would fill the memory.
+        places = [place for _, *place in string.Formatter().parse(text) if place[0] is not None]
+    except ValueError:
+        places = []
+    if places != [["", "", None]]:
         raise PromptError(
             "The template “{template}” must hold the place for the class name, {{}}, exactly once.",
             remedy="Write it like this: a photo of a {{}}.",
             template=text,
         )
     return text
+
+
+def around(template: str) -> tuple[str, str]:
+    """What stands before and after the name in its sentences; ("", "") for what is no template."""
+    try:
+        checked = check_template(template)
+    except PromptError:
+        return "", ""
+    before, after = "", ""
+    is_before = True
+    for text, name, *_ in string.Formatter().parse(checked):
+        before, after = (before + text, after) if is_before else (before, after + text)
+        is_before = is_before and name is None
+    return before, after
 
 
 def default_prompt_name(display_name: str) -> str:

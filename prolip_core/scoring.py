@@ -6,8 +6,10 @@ written at the end, under a temporary name first. A process that is killed loses
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -79,12 +81,15 @@ def run(answerer: Answerer, folder: Path, out: Path, *, on_progress: OnProgress 
     """
     check_out(out)
     root = folder if folder.is_dir() else folder.parent
-    paths = {image_files.display_name(path, root): path for path in image_files.photos_at(folder)}
+    paths = _named(image_files.photos_at(folder), root)
     head = {"format": FORMAT, "model": answerer.fingerprint, "folder": str(folder.resolve())}
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with _alone(out):
-            rows = _read_journal(journal_of(out), head)
+            check_out(out)  # once more: another process may have ended in the meantime
+            kept = _read_journal(journal_of(out), head)
+            # What could not be read is tried again: a drive that was away, a copy that was under way.
+            rows = {name: row for name, row in kept.items() if row.status != NOT_READ or name not in paths}
             resumed = len(rows)
             _answer_rest(answerer, paths, rows, journal_of(out), on_progress)
             ordered = [rows[name] for name in sorted(rows, key=image_files.natural_key)]
@@ -101,6 +106,21 @@ def run(answerer: Answerer, folder: Path, out: Path, *, on_progress: OnProgress 
     return Scored(len(final), resumed, sum(row.answer is None for row in final), out)
 
 
+def _named(paths: Sequence[Path], root: Path) -> dict[str, Path]:
+    """Every photo under the name that the table shows. Names that look the same (が of one or of two characters, bytes that are
+    no UTF-8) are told apart by their bytes, not by a number: the journal must know them again."""
+    shown = [image_files.display_name(path, root) for path in paths]
+    counts = Counter(shown)
+    return {
+        name if counts[name] == 1 else f"{name} [{_bytes_of(path, root)}]": path
+        for name, path in zip(shown, paths, strict=True)
+    }
+
+
+def _bytes_of(path: Path, root: Path) -> str:
+    return hashlib.sha256(os.fsencode(path.relative_to(root))).hexdigest()[:8]
+
+
 @contextmanager
 def _alone(out: Path) -> Iterator[None]:
     """Two processes must not write one journal. The lock ends with its process, however that ends."""
@@ -108,6 +128,7 @@ def _alone(out: Path) -> Iterator[None]:
     try:
         with lock.acquire(timeout=0):
             yield
+            # The table is there now, so whoever still holds the removed file is told so by `check_out`.
             Path(lock.lock_file).unlink(missing_ok=True)
     except filelock.Timeout as error:
         raise ConfigError(
@@ -122,7 +143,15 @@ def _read_journal(path: Path, head: Mapping[str, Any]) -> dict[str, Row]:
         return {}
     data = path.read_bytes()
     whole = data[: data.rfind(b"\n") + 1]
-    lines = [json.loads(line) for line in whole.splitlines()]
+    try:
+        lines = [json.loads(line) for line in whole.splitlines()]
+        rows = {row.file: row for row in map(_row_of, lines[1:] if lines[:1] == [head] else ())}
+    except (ValueError, TypeError, KeyError) as error:
+        raise RunError(
+            "The journal {path} is damaged.",
+            remedy="Choose another name for the table, or delete the journal to start anew.",
+            path=path,
+        ) from error
     if lines and lines[0] != head:
         raise RunError(
             "The journal {path} belongs to another folder of photos or another model.",
@@ -135,7 +164,7 @@ def _read_journal(path: Path, head: Mapping[str, Any]) -> dict[str, Row]:
             os.fsync(file.fileno())
     if not lines:
         _append(path, [dict(head)])
-    return {row.file: row for row in map(_row_of, lines[1:])}
+    return rows
 
 
 def _row_of(line: Mapping[str, Any]) -> Row:
@@ -153,7 +182,7 @@ def _row_of(line: Mapping[str, Any]) -> Row:
 
 def _append(path: Path, lines: Sequence[Mapping[str, Any]]) -> None:
     with path.open("ab") as file:
-        file.write("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode())
+        file.write("".join(json.dumps(line) + "\n" for line in lines).encode())
         file.flush()
         os.fsync(file.fileno())
 

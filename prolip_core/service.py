@@ -10,7 +10,7 @@ import asyncio
 import hmac
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
@@ -39,6 +39,10 @@ MAX_WAITING = 256
 """So many decoded photos may wait to be answered (600 KB each); beyond that new ones are told to come again."""
 
 DECODERS = 4
+MAX_CONNECTIONS = 256
+SERVING: dict[str, Any] = {"limit_concurrency": MAX_CONNECTIONS, "proxy_headers": False}
+"""For uvicorn: beyond so many connections, 503 at once; and no client chooses the address that its rate is kept by."""
+
 MAX_CLIENTS = 10_000
 """Of so many clients the rate is remembered; the one that was quiet for longest is forgotten first."""
 
@@ -119,6 +123,10 @@ class _Queue:
 
     def __init__(self, answerer: Answerer) -> None:
         self._answerer = answerer
+        self.begin()
+
+    def begin(self) -> None:
+        """Anew at every start of the app: neither threads that were ended nor a queue of another event loop can be used again."""
         self._waiting: asyncio.Queue[tuple[np.ndarray, asyncio.Future[Answer]]] = asyncio.Queue(MAX_WAITING)
         self._decoders = ThreadPoolExecutor(DECODERS, thread_name_prefix="decode")
         self._answering = ThreadPoolExecutor(1, thread_name_prefix="answer")
@@ -175,21 +183,26 @@ class _Rates:
             self._buckets.popitem(last=False)
         return wait_s
 
+    def give_back(self, client: str) -> None:
+        """The one photo that was counted before it was known how many there are."""
+        level, at = self._buckets.get(client, (float(self._burst), time.monotonic()))
+        self._buckets[client] = (min(self._burst, level + 1), at)
+
 
 class _Gate:
-    """Refuses what has no key before a byte of its body is read, and bodies over the limit, also those that do not say how long
-    they are."""
+    """Refuses, before a byte of the body is read: pages of other sites, what has no key, who asks too often, and bodies over the
+    limit, also those that do not say how long they are."""
 
-    def __init__(self, app: ASGIApp, limit: int, api_key: str | None) -> None:
-        self._app, self._limit, self._key = app, limit, api_key
+    def __init__(self, app: ASGIApp, limit: int, api_key: str | None, rates: _Rates) -> None:
+        self._app, self._limit, self._key, self._rates = app, limit, api_key, rates
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        if scope["method"] == "POST" and not _is_key(headers.get(b"x-api-key", b""), self._key):
-            await JSONResponse({"detail": _NO_KEY}, 401, _ASK_KEY)(scope, receive, send)
+        if (refused := self._refused(scope, headers)) is not None:
+            await refused(scope, receive, send)
             return
         declared = headers.get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > self._limit:
@@ -207,8 +220,31 @@ class _Gate:
 
         await self._app(scope, counted, send)
 
+    def _refused(self, scope: Scope, headers: Mapping[bytes, bytes]) -> JSONResponse | None:
+        origin = headers.get(b"origin")
+        # A browser names the site whose page asks; other programs name none. Our own page (/docs) is at the address itself.
+        if origin is not None and origin.partition(b"://")[2] != headers.get(b"host"):
+            return JSONResponse({"detail": _FOREIGN}, 403)
+        if scope["method"] != "POST":
+            return None
+        if not _is_key(headers.get(b"x-api-key", b""), self._key):
+            return JSONResponse({"detail": _NO_KEY}, 401, _ASK_KEY)
+        wait_s = self._rates.wait_s(_client(scope), 1)
+        if wait_s:
+            busy = _busy(wait_s)
+            return JSONResponse(
+                {"detail": busy.detail}, busy.status_code, {**(busy.headers or {}), "Connection": "close"}
+            )
+        return None
 
+
+_FOREIGN = "Pages of other sites may not ask this service. Ask it from a program, or from its own page at /docs."
 _NO_KEY, _ASK_KEY = "The header X-API-Key is missing or wrong.", {"WWW-Authenticate": "ApiKey"}
+
+
+def _client(scope: Scope) -> str:
+    """The address by which the rate is kept."""
+    return str(scope["client"][0]) if scope.get("client") else ""
 
 
 def _is_key(given: bytes, api_key: str | None) -> bool:
@@ -227,6 +263,7 @@ def create(answerer: Answerer, settings: ServiceSettings | None = None) -> FastA
 
     @asynccontextmanager
     async def life(_app: FastAPI) -> AsyncIterator[None]:
+        queue.begin()
         answering = asyncio.create_task(queue.run())
         try:
             yield
@@ -241,7 +278,7 @@ def create(answerer: Answerer, settings: ServiceSettings | None = None) -> FastA
         lifespan=life,
         redoc_url=None,
     )
-    app.add_middleware(_Gate, limit=chosen.max_request_bytes, api_key=chosen.api_key)
+    app.add_middleware(_Gate, limit=chosen.max_request_bytes, api_key=chosen.api_key, rates=rates)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(chosen.hosts))
     _tell_errors(app)
     key = _key_check(chosen.api_key)
@@ -252,7 +289,8 @@ def create(answerer: Answerer, settings: ServiceSettings | None = None) -> FastA
         return Health(status="ok", version=__version__)
 
     refusals: dict[int | str, dict[str, Any]] = {
-        code: {"model": Problem, "description": text} for code, text in ((400, "bad request"), (401, "no or wrong key"))
+        code: {"model": Problem, "description": text}
+        for code, text in ((400, "bad request"), (401, "no or wrong key"), (403, "a page of another site"))
     }
 
     @app.get("/model", dependencies=[Depends(key)], responses=refusals)
@@ -277,7 +315,9 @@ def create(answerer: Answerer, settings: ServiceSettings | None = None) -> FastA
         """Answers about one or several photos. A photo that cannot be read has `error` in its place; if none can, 422."""
         if len(photos) > MAX_PHOTOS:
             raise HTTPException(422, f"{len(photos)} photos were sent; at most {MAX_PHOTOS} go into one request.")
-        wait_s = rates.wait_s(request.client.host if request.client else "", len(photos))
+        client = _client(request.scope)
+        rates.give_back(client)
+        wait_s = rates.wait_s(client, len(photos))
         if wait_s:
             raise _busy(wait_s)
         found = await asyncio.gather(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from prolip_core import prompts
 from prolip_core.storage.records import ClassRow, Photo, Project, RunRecord
 from prolip_core.storage.rollback import Version, VersionPhoto
 from prolip_core.types import ClassSpec
@@ -104,8 +105,9 @@ def of_project(project: Project, classes: Sequence[ClassRow], photos: Sequence[P
 
 def prompt_names(sentences: Sequence[str], templates: Sequence[str]) -> tuple[str, ...]:
     """The names that these sentences were made from (the inverse of `prompts.sentences`)."""
-    before, after = templates[0].format("\0").split("\0")
-    firsts = sentences[:: len(templates)]
+    # Taken apart and never filled: a template out of a file may ask for anything.
+    before, after = prompts.around(templates[0]) if templates else ("", "")
+    firsts = sentences[:: max(1, len(templates))]
     return tuple(sentence.removeprefix(before).removesuffix(after) for sentence in firsts)
 
 

@@ -97,11 +97,13 @@ def parts_of(path: Path) -> dict[str, bytes]:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-def packed(parts: Mapping[str, bytes], *, method: int = zipfile.ZIP_DEFLATED) -> bytes:
+def packed(parts: Mapping[str, bytes], *, method: int | None = None) -> bytes:
+    """A zip of the parts. method: how all are packed; by default as a project file is."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", method) as archive:
+    with zipfile.ZipFile(buffer, "w") as archive:
         for name, data in parts.items():
-            archive.writestr(name, data)
+            usual = zipfile.ZIP_STORED if layout.is_stored(name) else zipfile.ZIP_DEFLATED
+            archive.writestr(name, data, usual if method is None else method)
     return buffer.getvalue()
 
 

@@ -18,7 +18,7 @@ import pytest
 from prolip_core import archives, config, i18n, storage
 from prolip_core.baselines import methods
 from prolip_core.errors import ProjectFileError
-from prolip_core.project_files import harmless, layout, reading, writing
+from prolip_core.project_files import harmless, layout, meaning, reading, writing
 from prolip_core.storage import Database
 from tests import image_factory
 from tests.project_file_factory import packed, parts_of, signed, small_project, whole_project, with_rows
@@ -217,6 +217,21 @@ def test_a_bomb_is_refused_before_it_is_unpacked(db: Database, sound: Parts) -> 
     tracemalloc.stop()
 
 
+def test_what_hardly_shrinks_must_stand_in_it_as_it_is(db: Database, sound: Parts) -> None:
+    """A projector of zeros packs a thousandfold: two hundred megabytes would fill any disk."""
+    for name in (first(sound, "photos/"), "runs/1/projector.safetensors"):
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w") as archive:
+            for part, data in sound.items():
+                archive.writestr(part, data, zipfile.ZIP_DEFLATED if part == name else zipfile.ZIP_STORED)
+        assert f"holds “{name}” in a way that no project does" in refusal(db, buffer.getvalue())
+
+
+def test_all_parts_together_are_bounded(db: Database, sound: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layout, "MAX_TOTAL_BYTES", sum(map(len, sound.values())) - 1)
+    assert "is too large" in refusal(db, packed(sound))
+
+
 def test_a_part_that_unpacks_further_than_it_says(db: Database, sound: Parts) -> None:
     """Both sizes are understated, in the zip and in the manifest."""
     name = "tables/class.jsonl"
@@ -325,6 +340,13 @@ ROWS: list[tuple[str, str, Any]] = [
     ("run", "result.seconds", {}),
     ("run", "result.notes", [{"message": 1, "values": {}}]),
     ("run", "result.settings.backbone.architecture", "../evil"),
+    ("run", "result.settings.templates", ["{:300000000}"]),
+    ("run", "result.settings.templates", ["{0.x}"]),
+    ("run", "result.settings.templates", ["no place"]),
+    ("run", "result.settings.templates", ["{} {}"]),
+    ("run", "result.settings.templates", []),
+    ("run", "result.settings.templates", ["{}"] * 101),
+    ("project", "spec.templates", ["{:300000000}"]),
     ("run", "answers.labels", [0, 1, 2, 3]),
     ("run", "answers.labels.0", 7),
     ("run", "answers.prolip.0", [0.5, 0.6]),
@@ -335,6 +357,12 @@ ROWS: list[tuple[str, str, Any]] = [
     ("run", "result.sure", []),
     ("run", "result.sure", {**SURE, "temperature": 0}),
     ("run", "result.sure", {**SURE, "more": 1}),
+    ("run", "result.sure", {**SURE, "temperature": 1e-300}),
+    ("run", "result.sure", {**SURE, "temperature": 1e300}),
+    ("run", "result.photos.dropped", 5),
+    ("run", "result.photos.dropped", [{"id": "0" * 64, "filename": "a.jpg", "class": "unheard of"}]),
+    ("run", "result.versions", {}),
+    ("run", "result.cross_validation", {"folds": 3, "accuracies": []}),
     ("study", "run_id", "unknown"),
     ("study", "kind", "../x"),
     ("study", "result", []),
@@ -350,6 +378,17 @@ def test_rows_that_cannot_be(db: Database, sound: Parts, table: str, key: str, v
     forged = with_rows(sound, table, set_to(key, value))
     text = refusal(db, packed(forged))
     assert f"of “tables/{table}.jsonl” is not valid" in text
+
+
+def test_a_photo_stands_once_in_a_class_and_photos_are_bounded(
+    db: Database, sound: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = "tables/photo.jsonl"
+    row = json.loads(sound[part].splitlines()[0])
+    again = json.dumps({**row, "id": 10_000}).encode() + b"\n"
+    assert "(class_id, image_id)" in refusal(db, packed(signed({**sound, part: sound[part] + again})))
+    monkeypatch.setattr(meaning, "_MANY_PHOTOS", 2)
+    assert "line 3 of “tables/photo.jsonl”" in refusal(db, packed(sound))
 
 
 def test_numbers_that_json_does_not_have(db: Database, sound: Parts) -> None:
@@ -462,9 +501,10 @@ def test_what_is_cleaned() -> None:
 def test_a_file_that_changes_while_it_is_read(
     own_db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The rows are read a second time for the database; they are checked again."""
-    saved = writing.save(own_db, small_project(own_db).id, tmp_path / "x.prolip")
-    take_runs = reading._Reader.take_runs
+    """The rows in the database are those that were checked; nothing is checked again while others wait for it."""
+    project = small_project(own_db)
+    saved = writing.save(own_db, project.id, tmp_path / "x.prolip")
+    take_runs, insert = reading._Reader.take_runs, reading._Reader.insert
 
     def change(self: reading._Reader) -> None:
         take_runs(self)
@@ -473,7 +513,14 @@ def test_a_file_that_changes_while_it_is_read(
         data[place] ^= 0xFF
         saved.path.write_bytes(bytes(data))
 
+    def unchecked(self: reading._Reader, *given: Any) -> Any:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(meaning, "check", None)
+            return insert(self, *given)
+
     monkeypatch.setattr(reading._Reader, "take_runs", change)
-    with pytest.raises(ProjectFileError):
-        reading.open_project(own_db, saved.path)
-    assert len(storage.projects.cards(own_db)) == 1
+    monkeypatch.setattr(reading._Reader, "insert", unchecked)
+    opened = reading.open_project(own_db, saved.path)
+    assert [(one.display_name, one.prompt_names) for one in storage.classes.list_(own_db, opened.id)] == [
+        (one.display_name, one.prompt_names) for one in storage.classes.list_(own_db, project.id)
+    ]

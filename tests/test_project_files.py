@@ -369,3 +369,20 @@ def test_saved_files_leave_the_disk(db: Database) -> None:
 )
 def test_the_file_is_called_after_the_project(name: str, file: str) -> None:
     assert layout.file_name(name) == file
+
+
+def test_the_rights_of_a_saved_file_are_those_of_any_file_and_the_mask_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever sets the mask, and be it to read it, sets it for all threads of the server."""
+    db = storage.open_database()
+    project = project_file_factory.small_project(db)
+
+    def never(_mask: int) -> int:
+        raise AssertionError("the mask was set")
+
+    monkeypatch.setattr(os, "umask", never)
+    (tmp_path / "any").write_bytes(b"")
+    saved = writing.save(db, project.id, tmp_path / "x.prolip")
+    db.close()
+    assert saved.path.stat().st_mode == (tmp_path / "any").stat().st_mode

@@ -38,7 +38,21 @@ def test_all_built_in_sets_are_valid_and_have_plain_names() -> None:
 
 @pytest.mark.parametrize(
     "template",
-    ["a photo", "{} and {}", "a {name}", "a {0}", "a {", "a }", "a {!r:>{}}", "{:d}", "{.real}", "{!x}", "a {{}}"],
+    [
+        "a photo",
+        "{} and {}",
+        "a {name}",
+        "a {0}",
+        "a {",
+        "a }",
+        "a {!r:>{}}",
+        "{:d}",
+        "{.real}",
+        "{!x}",
+        "a {{}}",
+        "{:300000000}",
+        "{!r}",
+    ],
 )
 def test_a_template_without_exactly_one_place_is_refused(template: str) -> None:
     with pytest.raises(PromptError, match="exactly once") as caught:

@@ -22,6 +22,8 @@ from prolip_core.reports.build import build, file_stem
 from prolip_core.reports.content import Bars, Cards, Matrix, Photos, Ranges, Report, Split, Table
 from prolip_core.reports.source import SECTIONS, Choices, Source, as_dict, from_dict
 from prolip_core.reports.surface import Box, Style
+from prolip_core.storage.records import StudyRecord, StudySummary
+from prolip_core.studies.names import CERTAINTY, CURVE, LOOK, METHODS, NEW_CLASSES
 from tests import report_cases
 
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
@@ -467,3 +469,22 @@ def test_the_same_report_twice_is_the_same_text(ending: str) -> None:
     }
     first, second = (reader[ending](files.FORMS[ending].write(build(CASES["five"](), "ja"))) for _ in range(2))
     assert first == second
+
+
+def test_studies_that_are_not_like_ours_cost_the_report_only_themselves() -> None:
+    """Out of a file that somebody forged; the report says that nothing was found out, and has all its other pages."""
+    found = report_cases.run(("a", "b"))
+    sound = build(report_cases.source(found), "en")
+    results: tuple[dict[str, Any], ...] = (
+        {},
+        {"advice_parts": 5},
+        {"advice_parts": [{}]},
+        {"advice": [], "advice_parts": None, "methods": {}},
+    )
+    for result in results:
+        studies = {
+            kind: StudyRecord(StudySummary("s", "p", None, None, kind, {}, "0" * 64, report_cases.MOMENT), result)
+            for kind in (CURVE, METHODS, LOOK, NEW_CLASSES, CERTAINTY)
+        }
+        made = build(report_cases.source(found, studies=studies), "en")
+        assert [page.key for page in made.pages] == [page.key for page in sound.pages]

@@ -204,3 +204,14 @@ def test_the_difference_tells_every_kind_of_change_and_where() -> None:
 def test_names_are_found_again_in_their_sentences(names: tuple[str, ...], templates: tuple[str, ...]) -> None:
     sentences = prompts.sentences(ClassSpec("x", names), templates)
     assert versions.prompt_names(sentences, templates) == names
+
+
+@pytest.mark.parametrize("templates", [[], ["{0.x}"], ["{:300000000}"], ["no place"], ["{"]])
+def test_names_are_told_whatever_a_file_calls_a_template(templates: list[str]) -> None:
+    assert versions.prompt_names(("a bolt", "a nut"), templates) == ("a bolt", "a nut")
+
+
+def test_a_template_with_brackets_of_its_own() -> None:
+    templates = ("{{a}} photo of {} {{b}}",)
+    sentences = prompts.sentences(ClassSpec("x", ("bolt", "{}")), templates)
+    assert versions.prompt_names(sentences, templates) == ("bolt", "{}")

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +103,55 @@ def test_what_does_not_fit_is_refused(photos: Path, tmp_path: Path) -> None:
     scoring.run(Counting(), photos, out)
     with pytest.raises(ConfigError, match="there already"):
         scoring.run(Counting(), photos, out)
+
+
+def test_what_could_not_be_read_is_tried_again(photos: Path, tmp_path: Path) -> None:
+    class Dying(Counting):
+        def answer(self, pixels_B3HW: np.ndarray) -> list[Answer]:
+            if len(self.asked) > 30:
+                raise KeyboardInterrupt
+            return super().answer(pixels_B3HW)
+
+    with pytest.raises(KeyboardInterrupt):
+        scoring.run(Dying(), photos, tmp_path / "a.csv")
+    lines = scoring.journal_of(tmp_path / "a.csv").read_text().splitlines()
+    (photos / "bolt" / "broken.jpg").write_bytes(image_factory.jpeg(1))
+    first = json.loads(lines[1])
+    lines[1] = json.dumps({**first, "status": "not read", "answer": None, "reason": "The drive was away."})
+    scoring.journal_of(tmp_path / "a.csv").write_text("\n".join(lines) + "\n")
+    again = Counting()
+    scored = scoring.run(again, photos, tmp_path / "a.csv")
+    assert scored.without_answer == 0
+    assert scored.photos == len(pd.read_csv(tmp_path / "a.csv")) == 41
+    assert first["file"] in again.asked
+
+
+@pytest.mark.parametrize("line", ["not json", "[]", "{}", '{"file": "a", "answer": {}}', "3"])
+def test_a_damaged_journal_is_told_in_words(photos: Path, tmp_path: Path, line: str) -> None:
+    out = tmp_path / "a.csv"
+    head = {"format": scoring.FORMAT, "model": "counting", "folder": str(photos.resolve())}
+    scoring.journal_of(out).write_text(json.dumps(head) + f"\n{line}\n")
+    with pytest.raises(RunError, match="is damaged"):
+        scoring.run(Counting(), photos, out)
+    assert not out.exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there is a name any bytes")
+def test_names_that_look_the_same_are_all_in_the_table(tmp_path: Path) -> None:
+    """が as one character and as two, and two names in Shift-JIS whose bytes cannot be shown."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    names = ["が.jpg".encode(), unicodedata.normalize("NFD", "が.jpg").encode(), "部.jpg".encode("cp932")]
+    names.append(names[2].replace(b"\x95", b"\x96"))
+    for number, name in enumerate(names):
+        (folder / os.fsdecode(name)).write_bytes(image_factory.jpeg(number))
+    answerer = Counting()
+    scored = scoring.run(answerer, folder, tmp_path / "a.csv")
+    table = pd.read_csv(tmp_path / "a.csv")
+    assert scored.photos == len(table) == len(answerer.asked) == len(names)
+    assert table["photo"].is_unique
+    assert table["photo"].str.startswith("が.jpg [").sum() == 2
+    assert (table["status"] == "answered").all()
 
 
 SLOW = """

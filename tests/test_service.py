@@ -50,7 +50,9 @@ def running(answerer: Any, settings: ServiceSettings | None = None) -> Iterator[
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(service.create(answerer, settings), port=port, log_level="error"))
+    server = uvicorn.Server(
+        uvicorn.Config(service.create(answerer, settings), port=port, log_level="error", **service.SERVING)
+    )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     until = time.monotonic() + 30
@@ -158,19 +160,100 @@ def test_the_rate_is_bounded_and_says_when_to_come_again() -> None:
 
 
 def test_the_size_is_bounded_also_where_it_is_not_declared() -> None:
-    with running(Counting(), ServiceSettings(max_request_bytes=20_000)) as url:
-        for headers in ({"Content-Length": "30000"}, {"Transfer-Encoding": "chunked"}):
-            body = b"x" * 30_000
-            head = {"Content-Type": "multipart/form-data; boundary=y", **headers}
-            data: Any = iter([body[:15_000], body[15_000:]]) if "Transfer-Encoding" in headers else body
-            request = urllib.request.Request(f"{url}/predict", data, head, method="POST")  # noqa: S310 - our own server
-            with pytest.raises((urllib.error.HTTPError, ConnectionError, urllib.error.URLError)) as caught:
+    """Real multipart, in pieces without a length: what refuses it is its size alone, as the smaller one that passes shows."""
+
+    def sent(url: str, extra: int, head: dict[str, str], *, in_pieces: bool) -> tuple[int, str]:
+        body = (
+            b'--y\r\nContent-Disposition: form-data; name="photos"; filename="a.jpg"\r\n\r\n'
+            + PHOTO
+            + bytes(extra)
+            + b"\r\n--y--\r\n"
+        )
+        data: Any = iter([body[:8_000], body[8_000:]]) if in_pieces else body
+        head = {"Content-Type": "multipart/form-data; boundary=y", **head}
+        request = urllib.request.Request(f"{url}/predict", data, head, method="POST")  # noqa: S310 - our own server
+        try:
+            with urllib.request.urlopen(request, timeout=20) as response:  # noqa: S310 - as above
+                return response.status, ""
+        except urllib.error.HTTPError as error:
+            return error.code, json.loads(error.read())["detail"]
+
+    with running(Counting(), ServiceSettings(max_request_bytes=20_000 + len(PHOTO))) as url:
+        for head, in_pieces in (({}, False), ({"Transfer-Encoding": "chunked"}, True)):
+            assert sent(url, 10_000, head, in_pieces=in_pieces) == (200, "")
+            code, why = sent(url, 30_000, head, in_pieces=in_pieces)
+            assert (code, "larger than" in why) == (413, True)
+
+
+def test_it_can_be_started_again() -> None:
+    app = service.create(Counting())
+    for _ in range(2):
+        with TestClient(app) as asking:
+            assert asking.post("/predict", files=[photo()]).status_code == 200
+
+
+def test_a_page_of_another_site_gets_no_answer(asking: TestClient) -> None:
+    """A page may send a form to this computer without asking; the browser then names the page's site."""
+    for origin in ("https://evil.example", "null", "http://testserver.evil.example", "http://testserver:81"):
+        for response in (
+            asking.post("/predict", files=[photo()], headers={"Origin": origin}),
+            asking.get("/model", headers={"Origin": origin}),
+        ):
+            assert response.status_code == 403
+            assert "other sites" in response.json()["detail"]
+    assert asking.post("/predict", files=[photo()], headers={"Origin": "http://testserver"}).status_code == 200
+
+
+def test_no_client_chooses_the_address_that_its_rate_is_kept_by() -> None:
+    with running(Counting(), ServiceSettings(rate=0.01, burst=1)) as url:
+        codes = []
+        for address in ("192.0.2.1", "192.0.2.2"):
+            request = urllib.request.Request(  # noqa: S310 - our own server
+                f"{url}/predict", b"nothing", {"X-Forwarded-For": address, "Content-Type": "text/plain"}
+            )
+            with pytest.raises(urllib.error.HTTPError) as caught:
                 urllib.request.urlopen(request, timeout=20)  # noqa: S310 - as above
-            if isinstance(caught.value, urllib.error.HTTPError):
-                assert caught.value.code in (400, 413)
-                if "Content-Length" in headers:
-                    assert caught.value.code == 413
-                    assert "larger than" in json.loads(caught.value.read())["detail"]
+            codes.append(caught.value.code)
+    assert codes == [422, 429]
+
+
+def test_the_rate_is_asked_before_the_body_is_read() -> None:
+    """The rest of the body never comes, and there is an answer all the same."""
+    with running(Counting(), ServiceSettings(rate=0.01, burst=1)) as url:
+        port = int(url.rpartition(":")[2])
+        for code in (b"422", b"429"):
+            with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+                body = b"" if code == b"429" else b"nothing"
+                connection.sendall(b"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 7\r\n\r\n" + body)
+                assert connection.recv(100).split()[1] == code
+
+
+def test_several_photos_in_one_request_count_each() -> None:
+    with TestClient(service.create(Counting(), ServiceSettings(rate=0.01, burst=3))) as asking:
+        codes = [asking.post("/predict", files=[photo()] * count).status_code for count in (2, 2, 1, 1)]
+        assert codes == [200, 429, 200, 429]
+
+
+def test_more_connections_than_are_served_are_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(service.SERVING, "limit_concurrency", 3)
+    with running(Counting()) as url:
+        port = int(url.rpartition(":")[2])
+        held = [socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(5)]
+        time.sleep(0.3)
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(f"{url}/health", timeout=20)  # noqa: S310 - our own server
+        assert caught.value.code == 503
+        for one in held:
+            one.close()
+
+
+def test_the_example_client_keeps_names_in_any_language(tmp_path: Path) -> None:
+    names = ["部品 北.jpg", "50%.jpg", 'a"b.jpg']
+    for name in names:
+        (tmp_path / name).write_bytes(PHOTO)
+    with running(Counting()) as url:
+        answer = client.ask(url, [tmp_path / name for name in names])
+    assert [one["photo"] for one in answer["predictions"]] == ["部品 北.jpg", "50%.jpg", "a%22b.jpg"]
 
 
 def test_a_name_of_the_internet_does_not_reach_a_local_service() -> None:

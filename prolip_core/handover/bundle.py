@@ -74,9 +74,12 @@ def make(
     threshold: float | None = None,
     checkpoint: bool = True,
     on_progress: OnProgress | None = None,
+    before_write: Callable[[str | None], None] | None = None,
 ) -> HandOver:
     """Writes the zip. photos: without them there is no test photo, no int8 model and no check on photos. threshold: one that a
     person has set for "not sure", None for the run's own. checkpoint: the whole open_clip model too.
+
+    before_write: told the id of the test photo in it, None without one, before anything of the file is on the disk.
 
     Raises RunError, the errors of loading a backbone, HandOverError, ImageError, StorageError, Cancelled.
     """
@@ -106,6 +109,8 @@ def make(
     told.at(88)
     content[files.CARD] = model_card.text(facts, check, saved, sorted(content), test_photo is not None).encode()
     content[files.SUMS] = _sums(content)
+    if before_write is not None:
+        before_write(None if test_photo is None else test_photo["id"])
     entries = _write(out, content)
     told.at(100)
     seconds = time.perf_counter() - begun

@@ -19,21 +19,26 @@ import urllib.request
 import uuid
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 TRIES = 5
 
 
 def ask(url: str, photos: list[Path], key: str = "") -> dict[str, Any]:
-    """The service's answer as it is, one prediction per photo. Waits and tries again where the service asks for it (429).
+    """The service's answer as it is, one prediction per photo. Waits and tries again where the service is busy (429, 503).
 
     Raises urllib.error.HTTPError for any other refusal; its body says why.
     """
     boundary = uuid.uuid4().hex
     parts = []
     for photo in photos:
-        head = f'--{boundary}\r\nContent-Disposition: form-data; name="photos"; filename="{quote(photo.name)}"\r\n'
-        parts += [head.encode(), b"Content-Type: application/octet-stream\r\n\r\n", photo.read_bytes(), b"\r\n"]
+        name = photo.name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")  # as browsers and curl do
+        head = f'--{boundary}\r\nContent-Disposition: form-data; name="photos"; filename="{name}"\r\n'
+        parts += [
+            head.encode(errors="surrogateescape"),
+            b"Content-Type: application/octet-stream\r\n\r\n",
+            photo.read_bytes(),
+            b"\r\n",
+        ]
     body = b"".join([*parts, f"--{boundary}--\r\n".encode()])
     headers = {"Content-Type": f"multipart/form-data; boundary={boundary}", **({"X-API-Key": key} if key else {})}
     request = urllib.request.Request(f"{url.rstrip('/')}/predict", body, headers)  # noqa: S310 - the user names the address
@@ -43,7 +48,7 @@ def ask(url: str, photos: list[Path], key: str = "") -> dict[str, Any]:
                 answer: dict[str, Any] = json.load(response)
                 return answer
         except urllib.error.HTTPError as error:
-            if error.code != 429 or left == 1:
+            if error.code not in (429, 503) or left == 1:
                 raise
             time.sleep(float(error.headers.get("Retry-After", "1")))
     raise AssertionError("not reached")

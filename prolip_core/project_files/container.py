@@ -98,11 +98,14 @@ class Container:
             name, kind = entry.orig_filename, stat.S_IFMT(entry.external_attr >> 16)
             limit = layout.limit_bytes(name)
             is_odd = entry.flag_bits & archives.ENCRYPTED_FLAG or entry.compress_type not in archives.METHODS
+            is_odd = is_odd or (layout.is_stored(name) and entry.compress_type != zipfile.ZIP_STORED)
             if limit is None or name in found or is_odd or kind not in (0, stat.S_IFREG):
                 raise self._foreign(name)
             if entry.file_size > limit:
                 raise self._too_large(name, limit)
             found[name] = entry
+        if sum(entry.file_size for entry in entries) > layout.MAX_TOTAL_BYTES:
+            raise self._too_large(self.name, layout.MAX_TOTAL_BYTES)
         return found
 
     def _manifest(self) -> Contents:

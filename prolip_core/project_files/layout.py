@@ -31,6 +31,8 @@ MAX_ROW_BYTES = 64 * 2**20
 MAX_PROJECTOR_BYTES = 512 * 2**20
 MAX_CSV_BYTES = 64 * 2**20
 MAX_ROWS = 1_000_000
+MAX_TOTAL_BYTES = MAX_PHOTO_BYTES + 16 * 2**30
+"""Of all parts together, unpacked: an import must not fill a disk, whatever each part may have."""
 
 _PHOTO = re.compile(r"photos/([0-9a-f]{64})")
 _RUN_FILE = re.compile(rf"runs/([1-9][0-9]{{0,8}})/({'|'.join(map(re.escape, RUN_FILES))})")
@@ -75,6 +77,11 @@ def photo_of(part: str) -> str | None:
     """The id of the photo that this part is, None if it is none."""
     found = _PHOTO.fullmatch(part)
     return found[1] if found else None
+
+
+def is_stored(part: str) -> bool:
+    """Whether the part stands in the file as it is: photos and projectors hardly shrink, only zeros would."""
+    return photo_of(part) is not None or part.endswith(".safetensors")
 
 
 def run_file_of(part: str) -> tuple[int, str] | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, get_args
 
 from prolip_core import class_table, prompts, spec, tags
-from prolip_core.errors import ProLIPError
+from prolip_core.errors import ProLIPError, PromptError
 from prolip_core.project_files import layout, shapes
 from prolip_core.project_files.harmless import cleaned
 from prolip_core.storage import report_choices
@@ -21,6 +21,10 @@ from prolip_core.storage.studies import KEEPS
 _SUM_OFF_BY = 1e-3
 _MANY_TAGS = 10 * tags.MAX_TAGS
 """A photo may have come to more than `tags.MAX_TAGS`; a saved project must open again."""
+
+_MANY_TEMPLATES = 100
+_MANY_PHOTOS = 2 * layout.MAX_PHOTOS
+"""Rows of photos: one photo may stand in two classes, which a screen points out."""
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 _KIND = re.compile(r"[a-z_]{1,32}")
@@ -36,6 +40,7 @@ class Project:
     runs: dict[str, int] = field(default_factory=dict)
     class_names: set[str] = field(default_factory=set)
     n_projects: int = 0
+    places: set[tuple[int, str]] = field(default_factory=set)
     tags_of: Counter[int] = field(default_factory=Counter)
 
 
@@ -73,7 +78,7 @@ def _project(row: dict[str, Any], project: Project) -> None:
         templates = [prompts.check_template(one) for one in choices.templates]
     except (ProLIPError, OverflowError) as error:
         raise BadRowError("spec") from error
-    _need(len(templates) <= 100 and 1 <= choices.n_views <= 300 and 0 <= choices.seed < 2**31, "spec")
+    _need(1 <= len(templates) <= _MANY_TEMPLATES and 1 <= choices.n_views <= 300 and 0 <= choices.seed < 2**31, "spec")
     # As it was and not as it was read: sentences as they stand are part of the fingerprint.
     row["spec"] = {**spec.as_dict(choices), **{key: row["spec"][key] for key in ("templates",) if key in row["spec"]}}
 
@@ -99,8 +104,12 @@ def _photo(row: dict[str, Any], project: Project) -> None:
     project.filenames.setdefault(row["image_id"], str(row.get("filename", "")))
 
 
-def _project_photo(row: dict[str, Any], _project: Project) -> None:
+def _project_photo(row: dict[str, Any], project: Project) -> None:
     _need(row["role"] in ("train", "test"), "role")
+    place = (row["class_id"], row["image_id"])
+    _need(place not in project.places, "class_id, image_id")
+    project.places.add(place)
+    _need(len(project.places) <= _MANY_PHOTOS, "id")
 
 
 def _tag(row: dict[str, Any], project: Project) -> None:
@@ -132,10 +141,11 @@ def _run(row: dict[str, Any], project: Project) -> None:
     told = (result["evaluation"], result["prolip"]["count"], result["backbone"], result["settings"]["stopped_early"])
     _need(headline == told, "result")
     _classes_of(result)
+    _templates_of(result)
     sure = result.get("sure")
     if sure is not None:
         where = "" if shapes.misfit(sure, "object") is not None else shapes.misfit(sure, shapes.SURE)
-        _need(where is None and sure.keys() == shapes.SURE.keys() and sure["temperature"] > 0, f"result: sure.{where}")
+        _need(where is None and sure.keys() == shapes.SURE.keys(), f"result: sure.{where}")
     for method, correct in (("zero_shot", row["zero_shot_correct"]), ("prolip", row["prolip_correct"])):
         _method(method, result[method], answers, correct, len(result["class_names"]))
 
@@ -147,9 +157,22 @@ def _classes_of(result: Mapping[str, Any]) -> None:
     counts = result["images_per_class"].values()
     _need(all(type(one) is int and one >= 0 for one in counts), "result: images_per_class")
     _need(all(isinstance(one, str) for one in result["versions"].values()), "result: versions")
-    photos = (*result["photos"]["support"], *result["photos"]["query"])
+    dropped = result["photos"].get("dropped", [])  # older results have none
+    _need(shapes.misfit(dropped, [shapes.PHOTO]) is None, "result: photos.dropped")
+    photos = (*result["photos"]["support"], *result["photos"]["query"], *dropped)
     _need(all(one["class"] in names for one in photos), "result: photos")
     _need(result["history"], "result: history")
+    crossed = result["cross_validation"]
+    _need(crossed is None or crossed["accuracies"], "result: cross_validation.accuracies")
+
+
+def _templates_of(result: Mapping[str, Any]) -> None:
+    templates = result["settings"]["templates"]
+    try:
+        checked = [prompts.check_template(one) for one in templates]
+    except PromptError as error:
+        raise BadRowError("result: settings.templates") from error
+    _need(1 <= len(checked) <= _MANY_TEMPLATES, "result: settings.templates")
 
 
 def _method(method: str, figures: Mapping[str, Any], answers: Mapping[str, Any], correct: int, n_classes: int) -> None:

@@ -9,16 +9,21 @@ from __future__ import annotations
 import csv
 import io
 import json
+import pickle
 import shutil
+import tempfile
 import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from safetensors import SafetensorError, safe_open
 
@@ -61,8 +66,8 @@ def open_project(
     Raises ProjectFileError if the file cannot be used, StorageError if the disk refuses, Cancelled if `on_progress` ended it;
     then there is no trace of it on any screen.
     """
-    with opened(path, filename) as container:
-        reader = _Reader(container, on_progress)
+    with opened(path, filename) as container, _kept_apart() as checked:
+        reader = _Reader(container, on_progress, checked)
         reader.check_rows()
         try:
             reader.take_photos()
@@ -73,12 +78,27 @@ def open_project(
             raise
 
 
+@contextmanager
+def _kept_apart() -> Iterator[IO[bytes]]:
+    """A file without a name. Raises StorageError."""
+    folder = config.data_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed below; the errors are of its making alone
+    except OSError as error:
+        raise _disk(folder, error) from error
+    with file:
+        yield file
+
+
 @dataclass
 class _Reader:
-    """One file being read. `runs`: id in the file → id of the folder here."""
+    """One file being read. checked: where rows are kept from their check to their place in the database; `runs`: id in the file →
+    id of the folder here."""
 
     container: Container
     on_progress: OnProgress | None
+    checked: IO[bytes]
     told: meaning.Project = field(init=False)
     photos: dict[str, CheckedPhoto] = field(default_factory=dict)
     runs: dict[str, str] = field(default_factory=dict)
@@ -90,9 +110,12 @@ class _Reader:
 
     def check_rows(self) -> None:
         """Every row, and that the file has all photos that they name and no others. Raises ProjectFileError."""
-        for _, rows in self._tables(self.told):
-            for _ in rows:
-                pass
+        try:
+            for table, rows in self._tables(self.told):
+                for row in rows:
+                    pickle.dump((table, row), self.checked)
+        except OSError as error:
+            raise _disk(config.data_folder(), error) from error
         if self.told.n_projects != 1:
             raise self.container.wrong(layout.table_part("project"), 1)
         if odd := self.told.photos - self.told.needed:
@@ -107,6 +130,19 @@ class _Reader:
         checker = Checker()
         for one in project_rows.TABLES:
             yield one.name, self._rows(one.name, checker, told)
+
+    def _checked_tables(self) -> Iterator[tuple[str, Iterator[dict[str, Any]]]]:
+        """Take all rows of a table before the next one."""
+        self.checked.seek(0)
+        for table, rows in groupby(self._checked_rows(), key=itemgetter(0)):
+            yield table, (row for _, row in rows)
+
+    def _checked_rows(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        while True:
+            try:
+                yield pickle.load(self.checked)  # noqa: S301 - this process wrote it, and no other can reach it
+            except EOFError:
+                return
 
     def _rows(self, table: str, checker: Checker, told: meaning.Project) -> Iterator[dict[str, Any]]:
         part = layout.table_part(table)
@@ -197,12 +233,12 @@ class _Reader:
                 shutil.rmtree(config.run_folder() / run_id, ignore_errors=True)
 
     def insert(self, db: Database, name_of: NameOf) -> Project:
-        """All rows in one transaction; the file's rows are read and checked once more, so that nothing can have changed."""
-        again = meaning.Project(self.told.photos)
+        """All rows in one transaction: those that were checked, whatever has become of the file since. Nothing is checked
+        here, for everybody else waits."""
         with db.write() as session:
             taken = storage.projects.names_taken(session)
             self._hold_photos()
-            tables = ((table, self._named(table, rows, taken, name_of)) for table, rows in self._tables(again))
+            tables = ((table, self._named(table, rows, taken, name_of)) for table, rows in self._checked_tables())
             project_id = project_rows.insert(session, tables, self.photos, self.runs)
             if storage.photos.read_fingerprint(session, project_id) != self.container.contents.fingerprint:
                 raise self.container.wrong(layout.MANIFEST, 1, "fingerprint")

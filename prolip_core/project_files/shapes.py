@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from prolip_core.certainty import TEMPERATURES
+
 Shape = Any
 """A kind by name, a list of one shape (of all its entries), a mapping of shapes by key, or a tuple of shapes of which one fits.
 
@@ -23,6 +25,7 @@ _KINDS: Mapping[str, Callable[[Any], bool]] = {
     "number": lambda value: type(value) in (int, float) and math.isfinite(value),
     "share": lambda value: type(value) in (int, float) and 0 <= value <= 1,
     "positive": lambda value: type(value) in (int, float) and math.isfinite(value) and value >= 0,
+    "temperature": lambda value: type(value) in (int, float) and TEMPERATURES[0] <= value <= TEMPERATURES[1],
     "null": lambda value: value is None,
     "object": lambda value: isinstance(value, Mapping),
 }
@@ -101,10 +104,10 @@ RESULT = {
     },
     "photos": {"support": [PHOTO], "query": [PHOTO]},
     "history": [STEP],
-    "versions": "object",
+    "versions": {"prolip_studio": "text"},
 }
 SURE = {
-    "temperature": "positive",
+    "temperature": "temperature",
     "threshold": ("share", "null"),
     "limit": "share",
     "assured": "flag",

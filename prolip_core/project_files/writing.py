@@ -6,8 +6,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 import time
+import uuid
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -72,14 +72,14 @@ def save(db: Database, project_id: str, path: Path, on_progress: OnProgress | No
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=UNFINISHED)
+        # With the rights of any file of this person. Setting the system's mask to read it would set it for all threads.
+        temporary = path.parent / f"{UNFINISHED}{uuid.uuid4().hex}"
+        handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
     except OSError as error:
         raise _not_written(path, error) from error
-    temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as file, zipfile.ZipFile(file, "w") as archive:
             needed = _Writer(archive, on_progress).write(db, project_id)
-        temporary.chmod(0o666 & ~_umask())
         size_bytes = temporary.stat().st_size
         temporary.replace(path)
     except OSError as error:
@@ -96,6 +96,7 @@ class _Writer:
         self._archive = archive
         self._on_progress = on_progress
         self._parts: list[layout.Part] = []
+        self._total_bytes = 0
         self._start = time.monotonic()
 
     def write(self, db: Database, project_id: str) -> _Needed:
@@ -104,16 +105,14 @@ class _Writer:
             project = storage.projects.live_row(session, project_id)
             name, fingerprint = project.name, storage.photos.read_fingerprint(session, project_id)
             for table, rows in storage.project_rows.read(session, project_id):
-                self._add(layout.table_part(table), self._lines(table, rows, needed), is_packed=True)
+                self._add(layout.table_part(table), self._lines(table, rows, needed))
         self._photos(needed)
         for number, run_id in needed.runs.items():
             self._obey()
             for file in layout.RUN_FILES:
                 source = config.run_folder() / run_id / file
                 if source.is_file():
-                    self._add(
-                        layout.run_part(number, file), _blocks(source), is_packed=not file.endswith("safetensors")
-                    )
+                    self._add(layout.run_part(number, file), _blocks(source))
         self._contents(name, fingerprint)
         return needed
 
@@ -145,7 +144,7 @@ class _Writer:
                     remedy="Duplicate the project and delete photos from the copy, then save that.",
                     limit_gb=layout.MAX_PHOTO_BYTES // 2**30,
                 )
-            self._add(layout.photo_part(image_id), [data], is_packed=False)
+            self._add(layout.photo_part(image_id), [data])
         self._report(len(names), len(names))
 
     def _contents(self, name: str, fingerprint: str) -> None:
@@ -159,11 +158,11 @@ class _Writer:
             "fingerprint": fingerprint,
             "parts": [{"name": one.name, "bytes": one.size_bytes, "sha256": one.sha256} for one in self._parts],
         }
-        self._add(layout.MANIFEST, [json.dumps(content, indent=1).encode()], is_packed=True)
+        self._add(layout.MANIFEST, [json.dumps(content, indent=1).encode()])
 
-    def _add(self, name: str, blocks: Iterable[bytes], *, is_packed: bool) -> None:
+    def _add(self, name: str, blocks: Iterable[bytes]) -> None:
         entry = zipfile.ZipInfo(name, _LONG_AGO)
-        entry.compress_type = zipfile.ZIP_DEFLATED if is_packed else zipfile.ZIP_STORED
+        entry.compress_type = zipfile.ZIP_STORED if layout.is_stored(name) else zipfile.ZIP_DEFLATED
         entry.external_attr = 0o644 << 16
         digest, size_bytes = hashlib.sha256(), 0
         with self._archive.open(entry, "w", force_zip64=True) as file:
@@ -172,6 +171,13 @@ class _Writer:
                 size_bytes += len(block)
                 file.write(block)
         self._parts.append(layout.Part(name, size_bytes, digest.hexdigest()))
+        self._total_bytes += size_bytes
+        if self._total_bytes > layout.MAX_TOTAL_BYTES:
+            raise ProjectFileError(
+                "The project has more than {limit_gb} GB of photos and results, the limit of a project file.",
+                remedy="Duplicate the project and delete photos from the copy, then save that.",
+                limit_gb=layout.MAX_TOTAL_BYTES // 2**30,
+            )
 
     def _report(self, done: int, total: int) -> None:
         seconds = time.monotonic() - self._start
@@ -202,13 +208,6 @@ def _blocks(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         while block := file.read(_BLOCK_BYTES):
             yield block
-
-
-def _umask() -> int:
-    """A temporary file may be read by its owner alone; the finished one as any other file of this person."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _not_written(path: Path, error: OSError) -> StorageError:

@@ -108,7 +108,7 @@ def _open(say: Translator, source: Source) -> str:
 def _not_enough(say: Translator, source: Source) -> str:
     _ = say.text
     curve = source.studies.get(CURVE)
-    if curve is not None and curve.result["advice"] == "flat":
+    if curve is not None and curve.result.get("advice") == "flat":
         return _(
             "Next: change how the photos are taken, or the names of the classes; more photos alone will hardly help."
         )
@@ -117,7 +117,10 @@ def _not_enough(say: Translator, source: Source) -> str:
 
 def _of_the_curve(say: Translator, source: Source) -> list[str]:
     curve = source.studies.get(CURVE)
-    return [] if curve is None else [wording.note(say, note_of(parts)) for parts in curve.result["advice_parts"]]
+    try:
+        return [] if curve is None else [wording.note(say, note_of(parts)) for parts in curve.result["advice_parts"]]
+    except (LookupError, TypeError, ValueError, AttributeError):  # out of a file, other than ours are
+        return []
 
 
 def _of_the_pairs(say: Translator, source: Source) -> list[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from prolip_core import groups, metrics, wording
@@ -12,9 +13,20 @@ from prolip_core.reports.source import Source
 from prolip_core.studies.condition_words import PROLIP, SECOND_TEST, STRESS, TEST_TIME, TITLES, TRANSFER, amount_text
 from prolip_core.studies.names import CERTAINTY, CURVE, LOOK, METHODS, NEW_CLASSES
 
+_log = logging.getLogger(__name__)
+
 PARTS = 1000
 SHOWN = 3
 Result = Mapping[str, Any]
+
+
+def _lines(say: Translator, words: Callable[[Translator, Result], Sequence[str]], result: Result) -> list[str]:
+    """Nothing for a study whose result is other than ours are (out of a file): the report does without it."""
+    try:
+        return list(words(say, result))
+    except (LookupError, TypeError, ValueError, AttributeError):
+        _log.exception("a study is left out of the report")
+        return []
 
 
 def evidence_page(say: Translator, source: Source) -> Page:
@@ -28,7 +40,10 @@ def evidence_page(say: Translator, source: Source) -> Page:
         elif record is None:
             open_questions.append(title)
         else:
-            answered += [(title if not place else "", line) for place, line in enumerate(words(say, record.result))]
+            lines = _lines(say, words, record.result)
+            if not lines:
+                open_questions.append(title)
+            answered += [(title if not place else "", line) for place, line in enumerate(lines)]
     fair = _("Is it fair to all groups?")
     if source.groups:
         for place, report in enumerate(source.groups):
