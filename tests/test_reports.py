@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import io
 import re
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -243,6 +245,32 @@ def test_charts_and_tables_are_native_and_only_photos_are_pictures() -> None:
     assert len(pictures) == len(there) > 0
     deck = Presentation(io.BytesIO(data))
     assert deck.slide_width / deck.slide_height == pytest.approx(16 / 9)
+
+
+def test_no_name_of_a_class_becomes_a_formula_or_a_link_in_the_workbook_of_a_chart() -> None:
+    names = ("=cmd|'/c calc'!A1", "{=1+1}", "http://example.com", "+1", "@x")
+    data = files.FORMS["pptx"].write(build(report_cases.source(report_cases.run(names)), "en"))
+    found = ""
+    with zipfile.ZipFile(io.BytesIO(data)) as deck:
+        books = [name for name in deck.namelist() if name.startswith("ppt/embeddings/")]
+        assert books
+        for name in books:
+            with zipfile.ZipFile(io.BytesIO(deck.read(name))) as book:
+                sheet = book.read("xl/worksheets/sheet1.xml").decode()
+                assert "<f" not in sheet and "hyperlink" not in sheet
+                found += html.unescape(book.read("xl/sharedStrings.xml").decode())
+    assert all(name in found for name in names)
+
+
+def test_a_currency_with_a_quotation_mark_leaves_the_number_format_whole() -> None:
+    inputs = replace(report_cases.FILLED, currency='U"S')
+    source = report_cases.source(report_cases.run(report_cases.plain(3)), inputs=inputs)
+    formats = [
+        shape.chart.value_axis.tick_labels.number_format
+        for shape in shapes(files.FORMS["pptx"].write(build(source, "en")))
+        if shape.has_chart
+    ]
+    assert '"US"#,##0' in formats
 
 
 def test_the_pdf_is_a4_and_carries_its_fonts() -> None:
