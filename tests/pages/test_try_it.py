@@ -233,21 +233,6 @@ def test_at_the_end_of_the_slider_even_a_whole_certainty_goes_to_a_person(
     assert "? Not sure" in as_markdown(app)
 
 
-def test_a_threshold_that_cannot_be_kept_is_a_message(
-    db: Database, project: Project, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    keep(db, project, ("new.jpg", 1, 0.6))
-    app = open_page(PAGE, project)
-
-    def full(*_args: object) -> None:
-        raise StorageError("The disk is full.", remedy="Make room.")
-
-    monkeypatch.setattr("prolip_core.storage.runs.set_threshold", full)
-    app = next(one for one in app.slider if str(one.key).startswith("threshold")).set_value(55.0).run()
-    assert not app.exception
-    assert any("The disk is full." in one.value for one in app.error)
-
-
 def test_without_a_rule_everything_goes_to_a_person(db: Database, open_page: OpenPage) -> None:
     made = make_project(db, "Few", NAMES)
     add_photos(db, made, 2, "test")
@@ -399,17 +384,17 @@ def test_the_photo_that_helps_most_comes_first_and_a_skipped_one_last(
 def test_work_that_has_ended_without_answers_is_told_and_can_go_on(
     db: Database, project: Project, open_page: OpenPage
 ) -> None:
-    """A newer result was asked about the photos of an older one, and that was stopped."""
-    keep(db, project, ("new.jpg", 1, 0.6))
-    train_on_all(db, project)
-    view(open_page, project, "teach")
+    """As of a newer result that was asked about the photos of an older one, when that was stopped."""
+    drop_id = storage.tried.begin(db, project.id, is_many=False)
+    storage.tried.add(db, drop_id, [checked_photo("new.jpg")])
     (drop,) = storage.tried.drops(db, project.id)
-    (job,) = jobs_of(db, project, drop)
-    storage.jobs.stop(db, job.id)
+    job = try_drop.start(project, drop_id, "run1")
+    storage.jobs.request_stop(db, job.id)
     app = view(open_page, project, "teach")
     assert "This was stopped." in shown(app)
-    press(app, f"go_on_{drop.id}")
-    assert len(storage.jobs.list_(db, project.id)) == 2
+    press(app, f"go_on_{drop_id}")
+    again = jobs_of(db, project, drop)
+    assert again.id != job.id and again.is_live
 
 
 def test_before_and_after_with_numbers_and_the_way_back(db: Database, project: Project, open_page: OpenPage) -> None:
