@@ -18,7 +18,7 @@ from prolip_core.types import Prediction
 MAX_VALUE = 1e9
 """A typed number over this is taken as this."""
 
-MISS_RISK, POWER = 0.05, 0.8
+ALARM_RISK, POWER = 0.05, 0.8
 """Of a drift check: a false alarm in one of twenty months without any change, a real drop noticed in four of five."""
 
 MAX_CHECK_PHOTOS = 3000
@@ -77,7 +77,8 @@ class Span:
 class Tally:
     """Measured photos, by what would have happened to them. `with_rule`: some answers may have gone to a person; without a rule
     everything is answered alone. bad: photos of the classes that need action; missed: answered alone as a class that does not;
-    false_alarms: the contrary. `wrong`: answered alone and wrongly, whatever the classes."""
+    false_alarms: the contrary. `wrong`: answered alone and wrongly, whatever the classes. all_to_a_person: by the rule itself, so
+    that this is no estimate."""
 
     with_rule: bool
     count: int
@@ -89,11 +90,13 @@ class Tally:
     good: int
     good_answered: int
     false_alarms: int
+    all_to_a_person: bool = False
 
 
 @dataclass(frozen=True)
 class Effect:
-    """A year with the model against a year without. `effect`: what is saved (below 0: lost), without what has to be paid once;
+    """A year with the model against a year without. `wrong`: parts answered alone and wrongly; where classes need action, those
+    missed or stopped wrongly. `effect`: what is saved (below 0: lost), without what has to be paid once;
     `break_even_days`: working days until that is earned, None where the likely effect is no gain, `high` infinite where its lower
     end is none; `break_even_accuracy`: right answers among those given alone at which a year costs the same; None if mistakes
     cost nothing."""
@@ -141,9 +144,14 @@ def from_dict(kept: Mapping[str, Any]) -> Inputs:
     return Inputs(**values)
 
 
-def tally(answers: Sequence[Prediction], bad: Collection[int], sure_N: Sequence[bool] | None) -> Tally:
+def tally(
+    answers: Sequence[Prediction],
+    bad: Collection[int],
+    sure_N: Sequence[bool] | None,
+    all_to_a_person: bool = False,
+) -> Tally:
     """Counts what would have happened to the measured photos. bad: positions of classes; sure_N: which are answered alone, None
-    for all. Raises ValueError for different lengths."""
+    for all; all_to_a_person: the rule lets none stand alone. Raises ValueError for different lengths."""
     alone_N = [True] * len(answers) if sure_N is None else sure_N
     pairs = list(zip(answers, alone_N, strict=True))
     of_bad = [(one, alone) for one, alone in pairs if one.label in bad]
@@ -159,6 +167,7 @@ def tally(answers: Sequence[Prediction], bad: Collection[int], sure_N: Sequence[
         good=len(of_good),
         good_answered=sum(alone for _, alone in of_good),
         false_alarms=sum(alone and one.predicted in bad for one, alone in of_good),
+        all_to_a_person=all_to_a_person,
     )
 
 
@@ -176,6 +185,8 @@ def yearly(inputs: Inputs, counts: Tally) -> Effect:
     else:
         alone, wrong, mistakes = _two_kinds(inputs, counts, bad_share)
         cost_of_a_mistake = bad_share * inputs.miss_cost + (1 - bad_share) * inputs.alarm_cost
+    if counts.all_to_a_person:
+        alone = wrong = mistakes = Span(0, 0, 0)
     by_person = inputs.check_cost + inputs.person_wrong * cost_of_a_mistake
     # Linear in the share alone and in the cost of mistakes: the extremes are at the corners.
     corners = [(1 - share) * by_person + cost for share, cost in itertools.product(_ends(alone), _ends(mistakes))]
@@ -198,7 +209,7 @@ def yearly(inputs: Inputs, counts: Tally) -> Effect:
 
 def drift_check(accuracy: float, drop: float) -> DriftCheck | None:
     """The fewest photos a month with which a fall of the accuracy by `drop` is noticed with a probability of POWER, while without
-    any fall a false alarm has at most MISS_RISK: exact one-sided binomial test. None where MAX_CHECK_PHOTOS do not do, or the
+    any fall a false alarm has at most ALARM_RISK: exact one-sided binomial test. None where MAX_CHECK_PHOTOS do not do, or the
     accuracy cannot fall so far. accuracy: 0 … 1, exclusive."""
     import numpy as np
     from scipy.stats import binom
@@ -206,7 +217,9 @@ def drift_check(accuracy: float, drop: float) -> DriftCheck | None:
     if not 0 < accuracy - drop < accuracy < 1:
         return None
     photos_K = np.arange(5, MAX_CHECK_PHOTOS + 1)
-    least_K = binom.ppf(MISS_RISK, photos_K, accuracy)  # P(right < least) < MISS_RISK, by the definition of a quantile
+    least_K = binom.ppf(
+        ALARM_RISK, photos_K, accuracy
+    )  # P(right < least) < ALARM_RISK, by the definition of a quantile
     noticed_K = binom.cdf(least_K - 1, photos_K, accuracy - drop)
     enough = np.flatnonzero(noticed_K >= POWER)
     if not len(enough):

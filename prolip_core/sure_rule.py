@@ -20,7 +20,7 @@ LIMIT = 0.05
 
 @dataclass(frozen=True)
 class SureRule:
-    """Answers of at least `threshold` confidence after the temperature stand alone; with None, all photos go to a person.
+    """Answers of at least `threshold` confidence after the temperature stand alone; with None or 1, all photos go to a person.
 
     assured: among the answered ones of the training photos, `support_wrong` of `support_answered` (near-duplicates count once),
     the one-sided 95 % bound `upper_bound` is within the limit; `least_answers` without a mistake it takes for that.
@@ -41,9 +41,14 @@ class SureRule:
         found: np.ndarray = powers_NC / powers_NC.sum(axis=-1, keepdims=True)
         return found
 
+    @property
+    def all_to_a_person(self) -> bool:
+        """Whether no answer ever stands alone. A confidence may reach 1, so that a threshold of 1 alone would not see to it."""
+        return self.threshold is None or self.threshold >= 1
+
     def is_sure(self, confidence: float) -> bool:
         """Whether an answer of this corrected confidence stands alone."""
-        return self.threshold is not None and confidence >= self.threshold
+        return not self.all_to_a_person and self.threshold is not None and confidence >= self.threshold
 
 
 def choose(
@@ -55,9 +60,11 @@ def choose(
     temperature = certainty.temperature(logits_NC, labels_N)
     confidence_N, right_N = certainty.answers(certainty.probabilities(logits_NC, temperature), labels_N)
     found = certainty.suggest(confidence_N, right_N, limit, groups_N)
+    # A confidence may be rounded to 1; as a threshold that means that nothing stands alone.
+    threshold = None if found.threshold is None else min(found.threshold, float(np.nextafter(1.0, 0.0)))
     return SureRule(
         temperature,
-        found.threshold,
+        threshold,
         limit,
         found.assured,
         found.error.total,

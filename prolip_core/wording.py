@@ -14,7 +14,7 @@ from prolip_core.types import Note
 SHOWN_CHARACTERS = 60
 
 _PROCESSOR = re.compile(r"CPU, (\d+) threads? \((\w+)\)")
-_STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 
 
 def short(text: str, limit: int = SHOWN_CHARACTERS) -> str:

@@ -30,6 +30,7 @@ HOSTILE = (
     "{count} {0}",
     "𠮷野家の髙﨑",
     "ไทย",
+    "no\ufffe character\uffff",
     "a & b < c > \"d\" 'e'",
 )
 NOTE = "No test photo of: {names}. Nothing is known about how well they are recognised."

@@ -77,6 +77,14 @@ def test_without_a_photo_of_either_side_every_mistake_costs_the_same() -> None:
     assert business.yearly(SORTED, counts(bad=0)).after.likely == pytest.approx(1000 * 0.04 * 50)
 
 
+@pytest.mark.parametrize("inputs", [PLAIN, SORTED])
+def test_where_the_rule_sends_everything_to_a_person_nothing_is_estimated(inputs: Inputs) -> None:
+    found = business.yearly(inputs, counts(with_rule=True, answered=0, wrong=0, missed=0, all_to_a_person=True))
+    assert found.alone == found.wrong == found.effect == Span(0, 0, 0)
+    assert found.after == Span(found.today, found.today, found.today)
+    assert found.break_even_accuracy is None and found.break_even_days is None
+
+
 def test_break_even() -> None:
     found = business.yearly(PLAIN, counts())
     once = 60 * 30 / 60 * 60 + 60 * 60
@@ -116,6 +124,7 @@ def test_photos_are_counted_by_what_would_have_happened() -> None:
     assert found == Tally(False, 7, 7, 4, 5, 5, 2, 2, 2, 1)  # 1 → 2 is wrong, but no miss
     some = business.tally(answers, {1, 2}, [True, False, True, False, True, False, True])
     assert some == Tally(True, 7, 4, 1, 5, 3, 1, 2, 1, 0)
+    assert business.tally(answers, {1, 2}, [False] * 7, all_to_a_person=True).all_to_a_person
     with pytest.raises(ValueError):
         business.tally(answers, set(), [True])
 

@@ -139,6 +139,14 @@ def test_not_sure() -> None:
         assert answer["corrected_confidence"] == (None if rule is None else pytest.approx(corrected))
 
 
+def test_a_threshold_of_1_sends_everything_to_a_person() -> None:
+    classifier = Untrained({})
+    classifier.names = ["a", "b"]
+    for threshold, expected in ((1.0, False), (0.999, True)):
+        classifier.settings["sure"] = {"temperature": 1.0, "threshold": threshold}
+        assert classifier.answer(np.array([1.0, 0.0]))["sure"] is expected
+
+
 def test_a_table_runs_nothing_in_a_spreadsheet() -> None:
     classifier = Untrained({})
     classifier.names = ["=1+1", "b"]

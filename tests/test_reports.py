@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import io
 import re
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -16,11 +18,11 @@ from pptx import Presentation
 from pypdf import PdfReader
 from scipy.stats import binomtest
 
-from prolip_core import charts, i18n
-from prolip_core.reports import advice, files, layout, sizes, style, typeset
+from prolip_core import charts, i18n, wording
+from prolip_core.reports import advice, business_pages, files, layout, sizes, style, typeset
 from prolip_core.reports.build import build, file_stem
-from prolip_core.reports.content import Bars, Cards, Matrix, Photos, Ranges, Report, Split, Table
-from prolip_core.reports.source import SECTIONS, Choices, Source, as_dict, from_dict
+from prolip_core.reports.content import Bars, Cards, Matrix, Photos, Ranges, Report, Split, Table, texts_of
+from prolip_core.reports.source import SECTIONS, Choices, Source, as_dict, from_dict, sure_of
 from prolip_core.reports.surface import Box, Style
 from prolip_core.storage.records import StudyRecord, StudySummary
 from prolip_core.studies.names import CERTAINTY, CURVE, LOOK, METHODS, NEW_CLASSES
@@ -140,7 +142,6 @@ def axis_texts(blocks: Any) -> Iterator[str]:
 
 
 def other_texts(blocks: Any) -> Iterator[str]:
-    from prolip_core.reports.content import texts_of
 
     for block in blocks:
         if isinstance(block, Split):
@@ -162,7 +163,7 @@ def test_the_numbers_are_those_of_the_run(made: tuple[Source, Report]) -> None:
         interval = binomtest(right, len(answers)).proportion_ci(0.95, method="wilson")
         for value in (right / len(answers), interval.low, interval.high):
             assert say.percent(value) in text
-        assert say.right_of(right, len(answers)) in text if hasattr(say, "right_of") else str(right) in text
+        assert wording.right_of(say, right, len(answers), interval.low, interval.high) in text
     put_right = sum(b.predicted == b.label != a.predicted for a, b in zip(run.zero_shot, run.prolip, strict=True))
     put_wrong = sum(a.predicted == a.label != b.predicted for a, b in zip(run.zero_shot, run.prolip, strict=True))
     assert say.text("Photos put right: {right}, put wrong: {wrong}.", right=put_right, wrong=put_wrong) in text
@@ -245,6 +246,32 @@ def test_charts_and_tables_are_native_and_only_photos_are_pictures() -> None:
     assert len(pictures) == len(there) > 0
     deck = Presentation(io.BytesIO(data))
     assert deck.slide_width / deck.slide_height == pytest.approx(16 / 9)
+
+
+def test_no_name_of_a_class_becomes_a_formula_or_a_link_in_the_workbook_of_a_chart() -> None:
+    names = ("=cmd|'/c calc'!A1", "{=1+1}", "http://example.com", "+1", "@x")
+    data = files.FORMS["pptx"].write(build(report_cases.source(report_cases.run(names)), "en"))
+    found = ""
+    with zipfile.ZipFile(io.BytesIO(data)) as deck:
+        books = [name for name in deck.namelist() if name.startswith("ppt/embeddings/")]
+        assert books
+        for name in books:
+            with zipfile.ZipFile(io.BytesIO(deck.read(name))) as book:
+                sheet = book.read("xl/worksheets/sheet1.xml").decode()
+                assert "<f" not in sheet and "hyperlink" not in sheet
+                found += html.unescape(book.read("xl/sharedStrings.xml").decode())
+    assert all(name in found for name in names)
+
+
+def test_a_currency_with_a_quotation_mark_leaves_the_number_format_whole() -> None:
+    inputs = replace(report_cases.FILLED, currency='U"S')
+    source = report_cases.source(report_cases.run(report_cases.plain(3)), inputs=inputs)
+    formats = [
+        shape.chart.value_axis.tick_labels.number_format
+        for shape in shapes(files.FORMS["pptx"].write(build(source, "en")))
+        if shape.has_chart
+    ]
+    assert '"US"#,##0' in formats
 
 
 def test_the_pdf_is_a4_and_carries_its_fonts() -> None:
@@ -428,6 +455,100 @@ def test_cards_show_the_yearly_effect_only_when_filled_in() -> None:
     assert "€" in cards.cards[0].figure
     text = "\n".join(report.texts())
     assert "Cost of a miss" in text and "€200.5" in text
+
+
+def _with_rule(source: Source, evaluation: str = "test", **changes: Any) -> Source:
+    """The source with another rule, and measured on other photos."""
+    result = {**source.run.result, "sure": {**source.run.result["sure"], **changes}, "evaluation": evaluation}
+    found = replace(source.run, result=result, summary=replace(source.run.summary, evaluation=evaluation))
+    return replace(source, run=found, sure_N=sure_of(found))
+
+
+@pytest.mark.parametrize("case", ["five", "defects"])
+def test_where_everything_goes_to_a_person_no_range_is_made_up(case: str) -> None:
+    report = build(_with_rule(CASES[case](), threshold=None), "en")
+    (cost,) = [page for page in report.pages if page.key == "cost"]
+    (assumptions,) = [page for page in report.pages if page.key == "assumptions"]
+    text = "\n".join(report.texts())
+    assert cost.title == "By its rule every part goes to a person: nothing is saved"
+    assert "By its rule a person looks at all" in text and "By its rule every part goes to a person." in text
+    assert "are answered alone" not in text and "no cost of mistakes was given" not in text
+    table = assumptions.blocks[0]
+    assert isinstance(table, Table) and ("Answered alone", "nothing, everything goes to a person") in table.rows
+
+
+def test_what_is_only_taken_for_another_defect_is_not_called_wrong() -> None:
+    source = CASES["defects"]()
+    text = "\n".join(build(source, "en").texts())
+    assert "missed or stopped wrongly" in text and "of them wrongly (" not in text.replace(
+        "of them wrongly (likely", ""
+    )
+    counts = business_pages.tally_of(source)
+    assert counts.bad_answered and counts.good_answered
+    (page,) = [page for page in build(source, "en").pages if page.key == "assumptions"]
+    table = page.blocks[0]
+    assert isinstance(table, Table)
+    rows = {row[0]: row[1] for row in table.rows}
+    # With these four shares anybody can compute the year again.
+    assert rows["Answered alone, of photos that need action"] == f"{counts.bad_answered} of {counts.bad}"
+    assert rows["Answered alone, of the other photos"] == f"{counts.good_answered} of {counts.good}"
+    assert rows["Misses on the measured photos"] == f"{counts.missed} of {counts.bad}"
+    assert rows["False alarms on the measured photos"] == f"{counts.false_alarms} of {counts.good}"
+    assert "mixture" in "\n".join(texts_of(page.blocks[1]))
+
+
+def test_a_threshold_chosen_on_the_measured_photos_is_told() -> None:
+    note = "The threshold was chosen on these same photos"
+
+    def told_in(source: Source) -> list[str]:
+        return [
+            page.key
+            for page in build(source, "en").pages
+            if note in "\n".join(one for b in page.blocks for one in texts_of(b))
+        ]
+
+    crossed = _with_rule(CASES["five"](), "cross_validation")
+    assert told_in(crossed) == ["evidence", "cost"]
+    assert told_in(CASES["five"]()) == []
+    own = replace(crossed, run=replace(crossed.run, summary=replace(crossed.run.summary, threshold=0.7)))
+    assert told_in(own) == []
+
+
+def test_one_report_has_one_threshold() -> None:
+    """A study may suggest another one than the run keeps to."""
+    source = CASES["five"]()
+    suggested = {"threshold": 0.9, "answered": 50, "wrong": 0}
+    summary = StudySummary("s1", "p", "run1", None, "certainty", {}, source.fingerprint, source.moment)
+    study = StudyRecord(summary, {"suggested": suggested, "query_count": 100, "limit": 0.05})
+    found = {}
+    for name, sure_N in (("rule", source.sure_N), ("study", None)):
+        report = build(replace(source, studies={"certainty": study}, sure_N=sure_N), "en")
+        (page,) = [page for page in report.pages if page.key == "evidence"]
+        table = page.blocks[0]
+        assert isinstance(table, Table)
+        found[name] = table.rows[0][1]
+    assert "at least 60% sure" in found["rule"] and "at least 90% sure" in found["study"]
+
+
+def test_how_far_a_class_can_be_trusted_has_its_count_and_range() -> None:
+    source = CASES["five"]()
+    (page,) = [page for page in build(source, "en").pages if page.key == "classes"]
+    split = page.blocks[0]
+    assert isinstance(split, Split) and isinstance(split.right, Table)
+    for row in split.right.rows:
+        k = source.compared.class_names.index(row[0])
+        answered = [one for one in source.run.prolip if one.predicted == k]
+        right = sum(one.label == k for one in answered)
+        interval = binomtest(right, len(answered)).proportion_ci(0.95, method="wilson")
+        assert row[3] == f"{right} of {len(answered)} ({interval.low:.0%}–{interval.high:.0%})"
+
+
+def test_the_monthly_check_says_what_it_supposes() -> None:
+    source = CASES["five"]()
+    second = source.compared.second
+    text = business_pages.drift_note(i18n.translator("en"), source)
+    assert "If it is really right in" in text
+    assert f"Measured: {second.correct} of {second.count} right (likely" in text
 
 
 def test_choices_come_back_as_they_were_kept() -> None:

@@ -56,7 +56,17 @@ def test_a_probability_of_zero_is_no_error() -> None:
 def test_without_a_threshold_everything_goes_to_a_person() -> None:
     assert RULE.is_sure(0.8)
     assert not RULE.is_sure(0.7999)
-    assert not replace(RULE, threshold=None).is_sure(1.0)
+    for threshold in (None, 1.0):
+        closed = replace(RULE, threshold=threshold)
+        assert closed.all_to_a_person and not closed.is_sure(1.0)
+    assert not RULE.all_to_a_person
+
+
+def test_a_suggestion_of_a_whole_certainty_still_lets_such_answers_stand() -> None:
+    """Softmax is rounded to 1; as a threshold that would mean that nothing stands alone."""
+    rule = sure_rule.choose(np.array([[1.0, 0.0], [0.0, 1.0]] * 60), np.array([0, 1] * 60))
+    assert rule.support_answered == 120
+    assert not rule.all_to_a_person and rule.is_sure(1.0)
 
 
 def test_the_rule_travels_in_the_result_and_a_person_may_set_its_threshold() -> None:

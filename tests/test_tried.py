@@ -135,14 +135,14 @@ def test_deleting_hides_at_once_and_removes_the_files_after_the_time_to_undo(db:
     storage.tried.keep(db, run.id, [answer(photo)])
     storage.tried.delete_drop(db, photo.drop_id)
     assert [one.image_id for one in storage.tried.of_project(db, project.id)] == [kept.record.image_id]
-    assert storage.tried.get(db, photo.id) is None
+    assert storage.tried.photos(db, photo.drop_id) == ()
     assert [drop.id for drop in storage.tried.deleted(db, project.id)] == [photo.drop_id]
     with pytest.raises(StorageError):
         storage.tried.add(db, photo.drop_id, [kept])
     storage.purge(db)
     assert files_of(photo.image_id) == [True, True]
     storage.tried.restore_drop(db, photo.drop_id)
-    assert storage.tried.get(db, photo.id) == photo
+    assert storage.tried.photos(db, photo.drop_id) == (photo,)
     storage.tried.delete_drop(db, photo.drop_id)
     assert storage.purge(db, datetime.now(UTC) + LATER).photos == 1
     assert files_of(photo.image_id) == [False, False]

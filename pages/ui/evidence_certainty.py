@@ -195,7 +195,8 @@ def _suggestion(result: Result) -> str:
     if suggestion["assured"]:
         return _(
             "Suggested: {threshold}. Chosen on held-out training photos, so that at most {limit} of the answers are wrong: "
-            "{wrong} of {answered} were, which means at most {bound} with 95% confidence.",
+            "{wrong} of {answered} were. Taken by itself, such a count means at most {bound}, with a confidence of 95%. As it "
+            "was picked from many settings, the truth may lie somewhat higher.",
             **found,
         )
     return _(

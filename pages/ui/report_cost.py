@@ -155,6 +155,8 @@ def _answer(project: Project, run: RunSummary, found: Source, figures: Figures) 
     drawn, data = cached.chart(key, lambda: business_charts.money_ranges(business_pages.effect_ranges(say, figures)))
     st.vega_lite_chart(data, drawn, width="stretch", key="cost_chart", theme=None)
     st.markdown(safe(business_pages.parts_sentence(say, figures), 400))
+    for line in business_pages.threshold_notes(say, found):
+        st.caption(line)
     if not figures.counts.with_rule:
         st.caption(_("This result has no rule for when to ask a person, so everything is taken as answered alone."))
     st.markdown(f"**{_('All that was assumed for the cost and the benefit')}**")
@@ -170,6 +172,7 @@ def _answer(project: Project, run: RunSummary, found: Source, figures: Figures) 
             "value": st.column_config.TextColumn(_("Value")),
         },
     )
+    st.caption(" ".join(business_pages.taken_for_granted(say, figures)))
 
 
 # Saved in callbacks, which run before the page.

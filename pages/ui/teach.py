@@ -92,9 +92,10 @@ def _ask_all(project: Project, run: RunSummary) -> None:
     """A newer result has not seen the photos that an earlier one answered: it is asked, which takes a moment."""
     drops = storage.tried.drops(cached.database(), project.id)[:ASKED_DROPS]
     asked = [(drop, try_drop.ask(project, drop, run)) for drop in drops]
-    live = [(drop, job) for drop, job in asked if job is not None and job.is_live]
-    if live:
-        try_answer.waiting(project, run, *live[0])
+    # Work that has failed or was stopped is shown too: without it nothing would say why no photo waits, nor let it go on.
+    unfinished = sorted(((drop, job) for drop, job in asked if job is not None), key=lambda pair: not pair[1].is_live)
+    if unfinished:
+        try_answer.waiting(project, run, *unfinished[0])
 
 
 def _waiting(project: Project, run: RunSummary) -> tuple[list[Answered], int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui import cached, session
+from pages.ui import cached, guards, session
 from pages.ui.text import _, number, percent
 from prolip_core import storage, sure_rule
 from prolip_core.storage.records import RunSummary
@@ -33,10 +33,11 @@ def show(run: RunSummary) -> None:
         _("It answers alone if it is at least so sure"),
         0.0,
         100.0,
-        value=100.0 if used.threshold is None else round(100 * used.threshold, 1),
+        value=100.0 if used.threshold is None or used.all_to_a_person else 100 * _shown(used.threshold),
         step=0.1,
         format="%.1f%%",
         key=key,
+        help=_("100%: every photo goes to a person."),
         on_change=_set,
         args=(run.id, key),
     )
@@ -55,7 +56,7 @@ def _suggestion(rule: SureRule) -> str:
     told = _(
         "Suggestion: {threshold}. On the training photos, held out in turn, {answered} answers were at least so sure, {wrong} "
         "of them wrong.",
-        threshold=percent(rule.threshold, 1),
+        threshold=percent(_shown(rule.threshold), 1),
         answered=number(rule.support_answered),
         wrong=number(rule.support_wrong),
     )
@@ -63,7 +64,11 @@ def _suggestion(rule: SureRule) -> str:
         return (
             told
             + " "
-            + _("With a confidence of 95%, at most {limit} of such answers are wrong.", limit=percent(rule.limit))
+            + _(
+                "Taken by itself, such a count means at most {limit} wrong ones, with a confidence of 95%. As it was picked from "
+                "many settings, the truth may lie somewhat higher.",
+                limit=percent(rule.limit),
+            )
         )
     return (
         told
@@ -76,10 +81,17 @@ def _suggestion(rule: SureRule) -> str:
     )
 
 
+def _shown(threshold: float) -> float:
+    """With the digits of the slider; 100 % is kept for what goes to a person as a whole."""
+    return min(0.999, round(threshold, 3))
+
+
 def _set(run_id: str, key: str) -> None:
-    storage.runs.set_threshold(cached.database(), run_id, float(session.get(key)) / 100)
+    with guards.told():
+        storage.runs.set_threshold(cached.database(), run_id, float(session.get(key)) / 100)
 
 
 def _reset(run_id: str) -> None:
-    storage.runs.set_threshold(cached.database(), run_id, None)
+    with guards.told():
+        storage.runs.set_threshold(cached.database(), run_id, None)
     session.next_round("threshold")

@@ -15,7 +15,7 @@ from prolip_core.runs import SavedRun
 LANGUAGES = (("en", "English"), ("ja", "日本語"))
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~&$])")
-_STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 
 
 def text(facts: Mapping[str, Any], check: Check, saved: SavedRun, names: Sequence[str], has_photo: bool) -> str:

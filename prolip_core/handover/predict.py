@@ -95,11 +95,16 @@ class Classifier:
             "class": self.names[first],
             "confidence": float(probs_C[first]),
             "corrected_confidence": corrected,
-            "sure": None if corrected is None else rule["threshold"] is not None and corrected >= rule["threshold"],
+            "sure": None if corrected is None else _is_sure(corrected, rule["threshold"]),
             "runner_up": self.names[second],
             "runner_up_confidence": float(probs_C[second]),
             "probabilities": dict(zip(self.names, map(float, probs_C), strict=True)),
         }
+
+
+def _is_sure(corrected: float, threshold: float | None) -> bool:
+    """Without a threshold, or with one of 1, no answer stands alone."""
+    return threshold is not None and threshold < 1 and corrected >= threshold
 
 
 def decode(data: bytes, limits: dict[str, int], min_side_px: int) -> Image.Image:

@@ -12,7 +12,7 @@ from prolip_core.business import Effect, Inputs, Span, Tally
 from prolip_core.i18n import Translator
 from prolip_core.reports import advice
 from prolip_core.reports.content import Card, Cards, Page, RangeRow, Ranges, Split, Table, Text, Tone
-from prolip_core.reports.source import Source
+from prolip_core.reports.source import Source, rule_of, was_chosen_on_the_measured
 
 DROPS = (0.05, 0.1, 0.2)
 """Falls of the accuracy that the check of every month is planned for."""
@@ -42,7 +42,9 @@ def figures(source: Source) -> Figures | None:
 
 def tally_of(source: Source) -> Tally:
     bad = {k for k, one in enumerate(source.compared.class_names) if one in source.inputs.bad_classes}
-    return business.tally(source.compared.second_predictions, bad, source.sure_N)
+    rule = None if source.sure_N is None else rule_of(source.run)
+    all_to_a_person = rule is not None and rule.all_to_a_person
+    return business.tally(source.compared.second_predictions, bad, source.sure_N, all_to_a_person)
 
 
 def money(say: Translator, currency: str, value: float) -> str:
@@ -63,6 +65,8 @@ def _rounded(value: float) -> float:
 def effect_sentence(say: Translator, found: Figures) -> str:
     """The yearly effect in a sentence, with its range."""
     _ = say.text
+    if found.counts.all_to_a_person:
+        return _("By its rule every part goes to a person: nothing is saved")
     effect, currency = found.effect.effect, found.inputs.currency
     low, high = money(say, currency, effect.low), money(say, currency, effect.high)
     if effect.low > 0:
@@ -93,7 +97,9 @@ def cost_cards(say: Translator, found: Figures) -> Cards:
             Card(
                 _("Pays from"),
                 "–" if effect.break_even_accuracy is None else say.percent(effect.break_even_accuracy, 1),
-                _("right answers among those given alone")
+                _("nothing is answered alone")
+                if found.counts.all_to_a_person
+                else _("right answers among those given alone")
                 if effect.break_even_accuracy is not None
                 else _("no cost of mistakes was given"),
                 "plain",
@@ -117,8 +123,8 @@ def _days_range(say: Translator, days: Span | None) -> str:
         return _("nothing has to be paid once")
     low = say.number(math.ceil(days.low))
     if math.isinf(days.high):
-        return _("likely {low} or more, perhaps never", low=low)
-    return _("likely {low} to {high}", low=low, high=say.number(math.ceil(days.high)))
+        return _("likely {low} days or more, perhaps never", low=low)
+    return _("likely {low} to {high} days", low=low, high=say.number(math.ceil(days.high)))
 
 
 def effect_ranges(say: Translator, found: Figures) -> Ranges:
@@ -164,7 +170,7 @@ def cost_pages(say: Translator, source: Source) -> tuple[Page, ...]:
     if found is None:
         return ()
     kicker = _("Cost and benefit")
-    parts = Text(parts_sentence(say, found), "body")
+    parts = Text(" ".join((parts_sentence(say, found), *threshold_notes(say, source))), "body")
     return (
         Page("cost", kicker, effect_sentence(say, found), (cost_cards(say, found), effect_ranges(say, found), parts)),
         Page(
@@ -177,7 +183,9 @@ def cost_pages(say: Translator, source: Source) -> tuple[Page, ...]:
                     _(
                         "The range comes from the 95 % intervals of what was measured on the photos, all ends combined. What was "
                         "typed in is taken as exact."
-                    ),
+                    )
+                    + " "
+                    + " ".join(taken_for_granted(say, found)),
                     "small",
                 ),
             ),
@@ -186,28 +194,51 @@ def cost_pages(say: Translator, source: Source) -> tuple[Page, ...]:
 
 
 def parts_sentence(say: Translator, found: Figures) -> str:
-    """How many parts of a year are answered alone, and how many wrongly."""
+    """How many parts of a year are answered alone, and how many wrongly; a class taken for another of its own side is no mistake
+    where only the sides cost something."""
     _ = say.text
-    effect = found.effect
-    if not found.counts.with_rule:
+    effect, counts = found.effect, found.counts
+    values = {
+        "parts": _parts(say, found.inputs.parts_per_year),
+        "alone": _parts(say, effect.alone.likely),
+        "alone_low": _parts(say, effect.alone.low),
+        "alone_high": _parts(say, effect.alone.high),
+        "wrong": _parts(say, effect.wrong.likely),
+        "wrong_low": _parts(say, effect.wrong.low),
+        "wrong_high": _parts(say, effect.wrong.high),
+    }
+    if counts.all_to_a_person:
+        return _("By its rule a person looks at all {parts} parts of a year, as today.", **values)
+    if business.tells_bad_from_good(found.inputs, counts):
+        if not counts.with_rule:
+            return _(
+                "All {parts} parts of a year are answered alone, {wrong} of them missed or stopped wrongly ({wrong_low} to "
+                "{wrong_high}).",
+                **values,
+            )
+        return _(
+            "Of {parts} parts a year, {alone} are answered alone ({alone_low} to {alone_high}), {wrong} of them missed or "
+            "stopped wrongly ({wrong_low} to {wrong_high}).",
+            **values,
+        )
+    if not counts.with_rule:
         return _(
             "All {parts} parts of a year are answered alone, {wrong} of them wrongly ({wrong_low} to {wrong_high}).",
-            parts=_parts(say, found.inputs.parts_per_year),
-            wrong=_parts(say, effect.wrong.likely),
-            wrong_low=_parts(say, effect.wrong.low),
-            wrong_high=_parts(say, effect.wrong.high),
+            **values,
         )
     return _(
         "Of {parts} parts a year, {alone} are answered alone ({alone_low} to {alone_high}), {wrong} of them wrongly ({wrong_low} "
         "to {wrong_high}).",
-        parts=_parts(say, found.inputs.parts_per_year),
-        alone=_parts(say, effect.alone.likely),
-        alone_low=_parts(say, effect.alone.low),
-        alone_high=_parts(say, effect.alone.high),
-        wrong=_parts(say, effect.wrong.likely),
-        wrong_low=_parts(say, effect.wrong.low),
-        wrong_high=_parts(say, effect.wrong.high),
+        **values,
     )
+
+
+def threshold_notes(say: Translator, source: Source) -> list[str]:
+    """What to know about the counts of answers that stand alone; empty where nothing speaks against them."""
+    _ = say.text
+    if not was_chosen_on_the_measured(source):
+        return []
+    return [_("The threshold was chosen on these same photos, so the counts of answers given alone look too good.")]
 
 
 def _parts(say: Translator, value: float) -> str:
@@ -246,16 +277,48 @@ def assumptions(say: Translator, found: Figures) -> tuple[tuple[str, str], ...]:
             (_("Wrong answers on the measured photos"), _of(say, counts.wrong, counts.count)),
         ]
     rows += [
-        (
-            _("Answered alone"),
-            _of(say, counts.answered, counts.count) if counts.with_rule else _("everything, nothing goes to a person"),
-        ),
+        *_alone_rows(say, found),
         (_("Photos to take"), say.number(inputs.photos_to_take)),
         (_("Seconds for one photo"), say.number(inputs.seconds_per_photo)),
         (_("Hours to set up"), say.number(inputs.setup_hours)),
         (_("To be paid once"), money(say, unit, found.effect.once)),
     ]
     return tuple(rows)
+
+
+def taken_for_granted(say: Translator, found: Figures) -> list[str]:
+    """What the year supposes besides, in sentences."""
+    _ = say.text
+    if business.tells_bad_from_good(found.inputs, found.counts):
+        lines = [
+            _(
+                "Within the classes that need action, and within the others, the mixture is taken to be that of the photos."
+            ),
+            _("“Pays from” supposes that both kinds of parts are answered wrongly equally often."),
+        ]
+    else:
+        lines = [_("The mixture of classes is taken to be that of the photos.")]
+    return [
+        *lines,
+        _("A part that goes to a person is taken to cost no more time than the average one."),
+        _("What it costs to run the model (computer, electricity, upkeep) is not counted."),
+    ]
+
+
+def _alone_rows(say: Translator, found: Figures) -> list[tuple[str, str]]:
+    """The shares that the year was computed with."""
+    _ = say.text
+    counts = found.counts
+    if counts.all_to_a_person:
+        return [(_("Answered alone"), _("nothing, everything goes to a person"))]
+    if not counts.with_rule:
+        return [(_("Answered alone"), _("everything, nothing goes to a person"))]
+    if business.tells_bad_from_good(found.inputs, counts):
+        return [
+            (_("Answered alone, of photos that need action"), _of(say, counts.bad_answered, counts.bad)),
+            (_("Answered alone, of the other photos"), _of(say, counts.good_answered, counts.good)),
+        ]
+    return [(_("Answered alone"), _of(say, counts.answered, counts.count))]
 
 
 def _of(say: Translator, part: int, whole: int) -> str:
@@ -321,11 +384,13 @@ def expected_accuracy(source: Source) -> float:
 
 def drift_note(say: Translator, source: Source) -> str:
     _ = say.text
+    found = source.compared.second
     return _(
-        "Monthly check: a person looks at so many photos, drawn at random. “Alarm below” is the number of right answers. A drop "
-        "is noticed with {power}; without one there is a false alarm in at most {risk} of the months (exact binomial test, "
-        "starting from {share} right).",
+        "Monthly check: a person looks at so many photos, drawn at random. “Alarm below” is the number of right answers. If it "
+        "is really right in {share}, a drop is noticed with {power}, and without one there is a false alarm in at most {risk} of "
+        "the months (exact binomial test). Measured: {measured}; where the truth lies lower, false alarms come more often.",
         power=say.percent(business.POWER),
-        risk=say.percent(business.MISS_RISK),
+        risk=say.percent(business.ALARM_RISK),
         share=say.percent(expected_accuracy(source), 1),
+        measured=wording.right_of(say, found.correct, found.count, *found.accuracy_interval),
     )

@@ -8,8 +8,9 @@ from typing import Any
 
 from prolip_core import groups, metrics, wording
 from prolip_core.i18n import Translator, note_of
+from prolip_core.reports.business_pages import threshold_notes
 from prolip_core.reports.content import Bullets, Page, Table
-from prolip_core.reports.source import Source
+from prolip_core.reports.source import Source, rule_of
 from prolip_core.studies.condition_words import PROLIP, SECOND_TEST, STRESS, TEST_TIME, TITLES, TRANSFER, amount_text
 from prolip_core.studies.names import CERTAINTY, CURVE, LOOK, METHODS, NEW_CLASSES
 
@@ -35,8 +36,9 @@ def evidence_page(say: Translator, source: Source) -> Page:
     open_questions: list[str] = []
     for kind, title, words in _questions(say):
         record = source.studies.get(kind)
-        if record is None and kind == CERTAINTY and source.sure_N is not None:
-            answered.append((title, _by_the_rule(say, source, source.sure_N)))
+        if kind == CERTAINTY and source.sure_N is not None:
+            # Whatever a study suggests: the cost and the screens go by the rule of the run.
+            answered += [(title if not place else "", line) for place, line in enumerate(_by_the_rule(say, source))]
         elif record is None:
             open_questions.append(title)
         else:
@@ -100,23 +102,27 @@ def _certainty(say: Translator, result: Result) -> list[str]:
                 limit=say.percent(result["limit"]),
             )
         ]
-    return [_of_1000(say, one["answered"], one["wrong"], total)]
+    return [_of_1000(say, one["answered"], one["wrong"], total, one["threshold"])]
 
 
-def _by_the_rule(say: Translator, source: Source, sure_N: tuple[bool, ...]) -> str:
+def _by_the_rule(say: Translator, source: Source) -> list[str]:
     """The same for the rule that the run itself carries."""
-    answers = source.compared.second_predictions
+    _ = say.text
+    rule, sure_N, answers = rule_of(source.run), source.sure_N or (), source.compared.second_predictions
+    if rule is None or rule.threshold is None or rule.all_to_a_person:
+        return [_("By its rule every part goes to a person.")]
     wrong = sum(sure and one.predicted != one.label for one, sure in zip(answers, sure_N, strict=True))
-    return _of_1000(say, sum(sure_N), wrong, len(answers))
+    return [_of_1000(say, sum(sure_N), wrong, len(answers), rule.threshold), *threshold_notes(say, source)]
 
 
-def _of_1000(say: Translator, answered: int, wrong: int, total: int) -> str:
+def _of_1000(say: Translator, answered: int, wrong: int, total: int, threshold: float) -> str:
     """Counts of measured photos as parts of a thousand, with the range of the wrong ones among all."""
     _ = say.text
     low, high = metrics.wilson_interval(wrong, total)
     return _(
-        "Of {parts} parts it would answer {answered} alone, {wrong} of them wrongly (likely {low}–{high}), and send {to_person} "
-        "to a person.",
+        "Of {parts} parts it would answer {answered} alone (at least {threshold} sure), {wrong} of them wrongly (likely "
+        "{low}–{high}), and send {to_person} to a person.",
+        threshold=say.percent(threshold, 1),
         parts=say.number(PARTS),
         answered=say.number(round(PARTS * answered / total)),
         wrong=say.number(round(PARTS * wrong / total)),
@@ -136,12 +142,17 @@ def _methods(say: Translator, result: Result) -> list[str]:
     best = max(others, key=lambda one: float(one["accuracy"]))
     return [
         _(
-            "The best of {count} other methods, {name}, was right on {best} of the test photos, ProLIP on {own} (mean over "
-            "random draws: {draws}).",
+            "The best of {count} other methods, {name}, was right on {best} of the {photos} test photos (likely {low}–{high}), "
+            "ProLIP on {own} (likely {own_low}–{own_high}; mean over random draws: {draws}).",
             count=say.number(len(others)),
             name=best["title"],
+            photos=say.number(result["query_count"]),
             best=say.percent(best["accuracy"], 1),
+            low=say.percent(best["photo_interval"][0]),
+            high=say.percent(best["photo_interval"][1]),
             own=say.percent(reference["accuracy"], 1),
+            own_low=say.percent(reference["photo_interval"][0]),
+            own_high=say.percent(reference["photo_interval"][1]),
             draws=say.number(result["draws"]),
         )
     ]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import xlsxwriter
 from pptx import Presentation
 from pptx.chart.data import CategoryChartData
 from pptx.enum.chart import XL_CHART_TYPE, XL_LEGEND_POSITION, XL_TICK_LABEL_POSITION, XL_TICK_MARK
@@ -188,6 +189,7 @@ class PptxSurface:
     def _chart(self, box: Box, kind: Any, data: Any, ticks: Sequence[tuple[float, str]]) -> Any:
         """Categories from the top down; the axis of values below, with its own texts in place of Excel's numbers."""
         chart = self._shapes.add_chart(kind, *_place(box), data).chart
+        chart.part.chart_workbook.update_from_xlsx_blob(_workbook(data))
         pptx_parts.font(chart.font, Style(self.sheet.small))
         chart.has_title = False
         values, categories = chart.value_axis, chart.category_axis
@@ -205,12 +207,27 @@ class PptxSurface:
         return chart
 
 
+def _workbook(data: Any) -> bytes:
+    """What opens under "Edit data", in python-pptx's own places; there a name of a class would become a formula or a link."""
+    buffer = io.BytesIO()
+    with xlsxwriter.Workbook(buffer, {"in_memory": True}) as book:
+        page = book.add_worksheet()
+        for row, category in enumerate(data.categories, start=1):
+            page.write_string(row, 0, category.label)
+        for column, series in enumerate(data, start=1):
+            page.write_string(0, column, series.name)
+            for row, value in enumerate(series.values, start=1):
+                if value is not None:
+                    page.write_number(row, column, value)
+    return buffer.getvalue()
+
+
 def _format(ticks: Sequence[tuple[float, str]]) -> str:
     """A number format of Excel that writes the ticks as their texts are."""
     last = ticks[-1][1]
     if last.endswith("%"):
         return "0%"
-    sign = "".join(one for one in last if not (one.isdigit() or one in ".,−"))
+    sign = "".join(one for one in last if not (one.isdigit() or one in '.,−"'))
     return f'"{sign}"#,##0' if sign else "#,##0"
 
 

@@ -12,6 +12,7 @@ from prolip_core.business import Inputs
 from prolip_core.comparison import Comparison
 from prolip_core.groups import TagReport
 from prolip_core.storage.records import RunRecord, StudyRecord
+from prolip_core.sure_rule import SureRule
 
 SECTIONS = ("photos", "classes", "evidence", "cost", "production")
 """Parts that may be left out; what was asked, found, measured, and what it does not say always stands in a report."""
@@ -57,11 +58,24 @@ def sure_of(run: RunRecord) -> tuple[bool, ...] | None:
     has no rule."""
     import numpy as np
 
-    rule = sure_rule.of_result(run.result, run.summary.threshold)
+    rule = rule_of(run)
     if rule is None:
         return None
     corrected_NC = rule.corrected(np.array([one.probabilities for one in run.prolip]))
     return tuple(rule.is_sure(float(row_C.max())) for row_C in corrected_NC)
+
+
+def rule_of(run: RunRecord) -> SureRule | None:
+    """The rule of the run as it is used now; None where it has none."""
+    return sure_rule.of_result(run.result, run.summary.threshold)
+
+
+def was_chosen_on_the_measured(source: Source) -> bool:
+    """Whether the threshold was chosen on the very answers that are counted: a run without test photos has no others."""
+    summary, rule = source.run.summary, rule_of(source.run)
+    if source.sure_N is None or rule is None or rule.all_to_a_person:
+        return False
+    return summary.evaluation == "cross_validation" and summary.threshold is None
 
 
 def as_dict(choices: Choices) -> dict[str, Any]:

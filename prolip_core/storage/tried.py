@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Select, delete, func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from prolip_core.errors import RunError, StorageError
@@ -127,13 +127,6 @@ def of_project(db: Database, project_id: str) -> tuple[TriedPhoto, ...]:
         return tuple(map(_photo, newest.values()))
 
 
-def get(db: Database, photo_id: int) -> TriedPhoto | None:
-    """None if there is no such photo, or its drop was deleted."""
-    with db.read() as session:
-        row = session.scalar(_live_photo(photo_id))
-        return None if row is None else _photo(row)
-
-
 def unanswered(db: Database, drop_id: str, run_id: str, limit: int | None = None) -> tuple[TriedPhoto, ...]:
     """Photos of the drop that this run has not been asked about yet, in the order in which they came."""
     query = _unanswered(drop_id, run_id).order_by(TriedPhotoTable.id)
@@ -190,15 +183,6 @@ def set_turns(db: Database, run_id: str, turns: Mapping[int, int]) -> None:
             row.turn = turns.get(row.photo_id)
 
 
-def forget_answers(db: Database, drop_id: str, run_id: str) -> None:
-    """So that the run is asked about the drop once more."""
-    of_drop = select(TriedPhotoTable.id).where(TriedPhotoTable.drop_id == drop_id)
-    with db.write() as session:
-        session.execute(
-            delete(TriedAnswerTable).where(TriedAnswerTable.run_id == run_id, TriedAnswerTable.photo_id.in_(of_drop))
-        )
-
-
 def delete_drop(db: Database, drop_id: str) -> None:
     """Hides the drop; `restore_drop` brings it back until `purge` removes it."""
     with db.write() as session:
@@ -217,7 +201,7 @@ def restore_drop(db: Database, drop_id: str) -> None:
 
 
 def live_photo(session: Session, photo_id: int) -> TriedPhoto:
-    """`get` inside a session that is already open. Raises StorageError if the photo is gone."""
+    """The photo, inside a session that is already open. Raises StorageError if the photo is gone."""
     row = session.scalar(_live_photo(photo_id))
     if row is None:
         raise _gone()

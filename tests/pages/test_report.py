@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from pages.ui import report_file, report_source
 from prolip_core import business, i18n, storage
-from prolip_core.reports import business_pages, files, source
+from prolip_core.reports import advice, business_pages, files, source
 from prolip_core.reports.source import Choices
 from prolip_core.storage import Database
 from prolip_core.storage.records import Project, RunRecord
@@ -61,13 +61,18 @@ def test_without_a_result_it_leads_to_the_training(db: Database, open_page: Open
     assert "There is no result yet." in as_markdown(app)
 
 
-@pytest.mark.parametrize(("language", "answer"), [("en", "Not yet"), ("ja", "まだ")])
+@pytest.mark.parametrize(("language", "answer"), [("en", "Not yet: "), ("ja", "まだ")])
+@pytest.mark.parametrize("wanted", [0.999, 0.5])
 def test_the_answer_is_shown_as_it_will_stand_there(
-    project: Project, open_page: OpenPage, language: str, answer: str
+    db: Database, project: Project, open_page: OpenPage, language: str, answer: str, wanted: float
 ) -> None:
-    app = no_exception(open_page(PAGE, project, language))
-    text = as_markdown(app)
-    assert answer in text.replace("Perhaps", "Not yet")
+    storage.report_choices.save(db, project.id, "report", wanted=wanted)
+    found = report_source.of(project, storage.runs.list_(db, project.id)[0])
+    sentence = advice.answer(i18n.translator(language), found)
+    outcome = advice.outcome(found)
+    text = as_markdown(no_exception(open_page(PAGE, project, language)))
+    assert sentence in text.replace("\\", "")
+    assert sentence.startswith(answer) == (outcome == "not enough") == (wanted == 0.999)
     assert "<b>" not in text and "<i>" not in text
 
 

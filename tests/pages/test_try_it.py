@@ -212,13 +212,25 @@ def test_the_answer_in_big_words_and_whether_it_stands_alone(
 def test_the_slider_is_kept_with_the_run_and_decides(db: Database, project: Project, open_page: OpenPage) -> None:
     keep(db, project, ("new.jpg", 1, 0.6))
     app = open_page(PAGE, project)
-    assert "Suggestion: 80%" in shown(app) and "at most 5% of such answers are wrong" in shown(app)
+    assert "Suggestion: 80%" in shown(app) and "at most 5% wrong ones" in shown(app)
+    assert "picked from many settings" in shown(app)  # the bound holds for one setting, not for the choice
     slider = next(one for one in app.slider if str(one.key).startswith("threshold"))
     app = rerun(slider.set_value(55.0).run())
     assert storage.runs.list_(db, project.id)[0].threshold == pytest.approx(0.55)
     assert "✓ Sure enough" in as_markdown(app) and "nothing is promised" in shown(app)
     app = press(app, "suggested_run1")
     assert storage.runs.list_(db, project.id)[0].threshold is None
+    assert "? Not sure" in as_markdown(app)
+
+
+def test_at_the_end_of_the_slider_even_a_whole_certainty_goes_to_a_person(
+    db: Database, project: Project, open_page: OpenPage
+) -> None:
+    keep(db, project, ("new.jpg", 1, 1.0))
+    app = open_page(PAGE, project)
+    assert "✓ Sure enough" in as_markdown(app)
+    slider = next(one for one in app.slider if str(one.key).startswith("threshold"))
+    app = rerun(slider.set_value(100.0).run())
     assert "? Not sure" in as_markdown(app)
 
 
@@ -395,6 +407,22 @@ def test_the_photo_that_helps_most_comes_first_and_a_skipped_one_last(
     app = press(app, "train_again")
     job = storage.jobs.live(db, project.id)
     assert job is not None and job.payload == {"spec": dict(project.spec)}
+
+
+def test_work_that_has_ended_without_answers_is_told_and_can_go_on(
+    db: Database, project: Project, open_page: OpenPage
+) -> None:
+    """As of a newer result that was asked about the photos of an older one, when that was stopped."""
+    drop_id = storage.tried.begin(db, project.id, is_many=False)
+    storage.tried.add(db, drop_id, [checked_photo("new.jpg")])
+    (drop,) = storage.tried.drops(db, project.id)
+    job = try_drop.start(project, drop_id, "run1")
+    storage.jobs.request_stop(db, job.id)
+    app = view(open_page, project, "teach")
+    assert "This was stopped." in shown(app)
+    press(app, f"go_on_{drop_id}")
+    again = jobs_of(db, project, drop)
+    assert again.id != job.id and again.is_live
 
 
 def test_before_and_after_with_numbers_and_the_way_back(db: Database, project: Project, open_page: OpenPage) -> None:
