@@ -34,6 +34,14 @@ def errors() -> Iterator[list[str]]:
     assert found == []
 
 
+WORDS = """() => {
+    const page = document.querySelector("[data-testid=stMainBlockContainer]").cloneNode(true);
+    page.querySelectorAll("svg, style").forEach((one) => one.remove());
+    return page.textContent;
+}"""
+"""All words but those in charts, which are asked for by themselves."""
+
+
 def _numbers(tab: Tab) -> list[str]:
     """All words of the page of the comparison, view by view, and the numbers drawn in its charts."""
     found = []
@@ -41,10 +49,21 @@ def _numbers(tab: Tab) -> list[str]:
         views = tab.page.locator(".st-key-compare_view button")
         views.nth(number).click()
         tab.settle()
-        tab.page.wait_for_timeout(500)
-        found.append(tab.page.locator("[data-testid=stMainBlockContainer]").inner_text())
-        found += tab.page.locator("[data-testid=stVegaLiteChart] svg text").all_text_contents()
+        found += _told_at_rest(tab)
     return found
+
+
+def _told_at_rest(tab: Tab) -> list[str]:
+    """What stands on the page once nothing on it changes any more: charts are drawn a moment after everything else."""
+    told: list[str] = []
+    for _ in range(20):
+        tab.page.wait_for_timeout(700)
+        before = told
+        told = [str(tab.page.evaluate(WORDS))]
+        told += tab.page.locator("[data-testid=stVegaLiteChart] svg text").all_text_contents()
+        if told == before:
+            break
+    return told
 
 
 @pytest.mark.parametrize("locale", ["en-US", "ja-JP"])
