@@ -159,7 +159,9 @@ def test_the_readme_names_all_template_sets() -> None:
 def test_the_readme_and_the_check_run_the_same_tests() -> None:
     check = (REPOSITORY / ".ci" / "run").read_text(encoding="utf-8").splitlines()
     assert "pip install -r requirements-dev.txt && pytest" in code_lines(README)
-    assert "pytest" in check
+    # Together all tests, as the README's command runs them.
+    runs = [line for line in check if line.startswith("pytest")]
+    assert runs == ["pytest -n auto --dist loadfile --ignore tests/e2e", "pytest tests/e2e"]
     assert any(line.startswith("pip install") and line.endswith("-r requirements-dev.txt") for line in check)
 
 
