@@ -492,8 +492,8 @@ def test_what_is_only_taken_for_another_defect_is_not_called_wrong() -> None:
     # With these four shares anybody can compute the year again.
     assert rows["Answered alone, of photos that need action"] == f"{counts.bad_answered} of {counts.bad}"
     assert rows["Answered alone, of the other photos"] == f"{counts.good_answered} of {counts.good}"
-    assert rows["Misses on the measured photos"] == f"{counts.missed} of {counts.bad}"
-    assert rows["False alarms on the measured photos"] == f"{counts.false_alarms} of {counts.good}"
+    assert rows["Of the measured photos, missed without a person"] == f"{counts.missed} of {counts.bad}"
+    assert rows["Of the measured photos, stopped wrongly without a person"] == f"{counts.false_alarms} of {counts.good}"
     assert "mixture" in "\n".join(texts_of(page.blocks[1]))
 
 

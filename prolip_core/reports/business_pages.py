@@ -268,13 +268,13 @@ def assumptions(say: Translator, found: Figures) -> tuple[tuple[str, str], ...]:
             (_("Share of parts that need action"), say.percent(inputs.bad_share, 1)),
             (_("Cost of a miss"), amount(inputs.miss_cost)),
             (_("Cost of a false alarm"), amount(inputs.alarm_cost)),
-            (_("Misses on the measured photos"), _of(say, counts.missed, counts.bad)),
-            (_("False alarms on the measured photos"), _of(say, counts.false_alarms, counts.good)),
+            (_("Of the measured photos, missed without a person"), _of(say, counts.missed, counts.bad)),
+            (_("Of the measured photos, stopped wrongly without a person"), _of(say, counts.false_alarms, counts.good)),
         ]
     else:
         rows += [
             (_("Cost of a wrong answer"), amount(inputs.wrong_cost)),
-            (_("Wrong answers on the measured photos"), _of(say, counts.wrong, counts.count)),
+            (_("Of the measured photos, answered alone and wrongly"), _of(say, counts.wrong, counts.count)),
         ]
     rows += [
         *_alone_rows(say, found),
