@@ -213,7 +213,7 @@ def test_a_broken_file_among_many_is_listed_with_its_reason(
     tab.open(f"/try_it?project={project.id}")
     choose(tab, new_photo(tmp_path / "new", 700), new_photo(tmp_path / "new", 701, "nut"), broken)
     tab.see("個のファイルは使えませんでした")
-    tab.see("自動で答えた写真")
+    tab.see("モデルだけで答えた写真")
     (drop,) = storage.tried.drops(db, project.id)
     assert (drop.count, [one.filename for one in drop.refused]) == (2, ["broken.jpg"])
 
