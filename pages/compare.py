@@ -7,7 +7,7 @@ import streamlit as st
 from pages.ui import cached, compare_details, compare_matrix, compare_numbers, components, guards, run_choice
 from pages.ui.run_choice import Chosen
 from pages.ui.text import _
-from prolip_core import guide, storage
+from prolip_core import storage
 from prolip_core.storage.records import Project
 
 guards.require_app()
@@ -32,13 +32,7 @@ def show(project: Project) -> None:
 
 
 def _result(project: Project, chosen: Chosen) -> None:
-    if guide.is_stale(chosen.run.summary, cached.fingerprint(project)):
-        st.warning(
-            _(
-                "Classes, sentences or photos were changed since this training. The numbers below belong to the photos as they "
-                "were then. Train again to bring them up to date."
-            )
-        )
+    run_choice.tell_if_stale(project, chosen.run.summary)
     compare_numbers.show(chosen)
     views = {
         "matrix": _("What is confused with what"),

@@ -24,19 +24,10 @@ def show(project: Project) -> None:
     )
     parts = {part.key: part for part in evidence_parts.parts()}
     _everything(project, tuple(parts.values()))
-    asked = session.view()
-    chosen = st.segmented_control(
-        _("Question"),
-        list(parts),
-        default=asked if asked in parts else next(iter(parts)),
-        required=True,
-        wrap=True,
-        format_func=lambda key: parts[key].title,
-        key="evidence_part",
-        label_visibility="collapsed",
+    titles = {key: part.title for key, part in parts.items()}
+    chosen = components.part_of_page(
+        _("Question"), titles, session.view(), session.set_view, "evidence_part", wrap=True
     )
-    if chosen != asked:
-        session.set_view(chosen)
     part = parts[chosen]
     st.subheader(part.title, anchor=False)
     st.markdown(part.question)

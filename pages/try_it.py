@@ -67,19 +67,8 @@ def _view() -> str:
         "teach": _("Teach it"),
         "versions": _("Versions"),
     }
-    asked = session.view()
-    chosen = st.segmented_control(
-        _("Show"),
-        list(names),
-        default=asked if asked in names else "one",
-        required=True,
-        format_func=names.__getitem__,
-        key=f"try_view_{session.language()}_{session.round_of('try_view')}",
-        label_visibility="collapsed",
-    )
-    if chosen != asked:
-        session.set_view(chosen)
-    return str(chosen)
+    key = f"try_view_{session.language()}_{session.round_of('try_view')}"
+    return components.part_of_page(_("Show"), names, session.view(), session.set_view, key)
 
 
 with guards.told():

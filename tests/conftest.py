@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
-# Read by huggingface_hub when it is imported, so it is set before any test imports the engine.
+from prolip_core import storage
+from prolip_core.storage import Database
+
+# Read by huggingface_hub when it is imported, which nothing above does: set before any test imports the engine.
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 REPOSITORY = Path(__file__).parent.parent
@@ -22,6 +25,14 @@ def own_data_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytes
     folder = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("PROLIP_HOME", str(folder))
     return folder
+
+
+@pytest.fixture
+def db(own_data_folder: Path) -> Iterator[Database]:
+    """The database of that data folder."""
+    database = storage.open_database()
+    yield database
+    database.close()
 
 
 @pytest.fixture(autouse=True)

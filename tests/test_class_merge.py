@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from prolip_core import spec, storage
@@ -16,13 +14,6 @@ from prolip_core.storage.records import ClassRow
 NUT, BOLT, GEAR = (ClassRow(id_, name, (name.lower(),)) for id_, name in enumerate(("Nut", "Bolt", "Gear"), start=1))
 NEW = ClassRow(None, "Pin", ("pin",))
 RING = ClassRow(1, "Ring", ("ring",))
-
-
-@pytest.fixture
-def db() -> Iterator[Database]:
-    database = storage.open_database()
-    yield database
-    database.close()
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
@@ -19,13 +18,6 @@ from prolip_core.studies.condition_words import SECOND_TEST, STRESS, TEST_TIME, 
 from tests import fakes, image_factory
 from tests.test_job_work import NAMES, SLOW, Control, Tiny, project_of
 from tests.test_study_work import claimed, result_of, work
-
-
-@pytest.fixture
-def db() -> Iterator[Database]:
-    database = storage.open_database()
-    yield database
-    database.close()
 
 
 def second_photos(*numbers: int) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -51,13 +51,6 @@ class Control(JobControl):
         assert job is not None
         self.seen += [job.stage] * (self.seen[-1:] != [job.stage])
         return is_over
-
-
-@pytest.fixture
-def db() -> Iterator[Database]:
-    database = storage.open_database()
-    yield database
-    database.close()
 
 
 def project_of(db: Database, tmp_path: Path, *, testing: int = 2) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 
 import pytest
 
@@ -60,13 +59,6 @@ class World:
         self.alive.discard(device)
         self.of(device)[-1].code = 1
         self.supervisor.check()
-
-
-@pytest.fixture
-def db() -> Iterator[Database]:
-    database = storage.open_database()
-    yield database
-    database.close()
 
 
 @pytest.fixture

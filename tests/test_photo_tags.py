@@ -14,9 +14,7 @@ from prolip_core.errors import DatasetError
 from prolip_core.storage import Database
 from prolip_core.storage.database import migration_config, now
 from prolip_core.storage.schema import PhotoTagTable, UndoTable
-from tests.test_storage import LATER_S, after, checked, db, id_of, ids, project_with
-
-assert db  # the fixture
+from tests.test_storage import LATER_S, after, checked, id_of, ids, project_with
 
 
 def tags_of(db: Database, project_id: str) -> list[dict[str, str]]:

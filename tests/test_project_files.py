@@ -6,7 +6,6 @@ import json
 import os
 import time
 import zipfile
-from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -27,13 +26,6 @@ from prolip_core.storage.schema import Base
 from prolip_core.sure_rule import SureRule
 from prolip_core.types import Progress
 from tests import fakes, project_file_factory
-
-
-@pytest.fixture
-def db() -> Iterator[Database]:
-    database = storage.open_database()
-    yield database
-    database.close()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -19,13 +18,6 @@ from prolip_core.storage.records import Project
 from tests.project_file_factory import small_project
 
 LONG_S = 60.0
-
-
-@pytest.fixture
-def db() -> Iterator[Database]:
-    database = storage.open_database()
-    yield database
-    database.close()
 
 
 @pytest.fixture

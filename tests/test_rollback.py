@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,13 +19,6 @@ from prolip_core.storage.rollback import Version, VersionPhoto
 from prolip_core.types import ClassSpec
 from tests.pages.conftest import checked_photo
 from tests.test_job_work import Tiny, claimed, project_of
-
-
-@pytest.fixture
-def db() -> Iterator[Database]:
-    database = storage.open_database()
-    yield database
-    database.close()
 
 
 def trained(db: Database, project_id: str) -> RunSummary:

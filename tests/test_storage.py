@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -47,13 +47,6 @@ HOSTILE = (
     "a\udcffb",
     "x'; DROP TABLE project;--",
 )
-
-
-@pytest.fixture
-def db() -> Iterator[Database]:
-    database = storage.open_database()
-    yield database
-    database.close()
 
 
 def checked(name: str, content: str | None = None) -> CheckedPhoto:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,13 +23,6 @@ from prolip_core.studies.names import QUICK, SLOW_METHODS
 from prolip_core.uploads import UploadFile
 from tests import fakes, image_factory
 from tests.test_job_work import SLOW, Control, Tiny, project_of
-
-
-@pytest.fixture
-def db() -> Iterator[Database]:
-    database = storage.open_database()
-    yield database
-    database.close()
 
 
 def claimed(db: Database, project_id: str, kind: str, run_id: str | None = None, **settings: Any) -> Job:

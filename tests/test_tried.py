@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -20,13 +19,6 @@ from tests.pages.conftest import checked_photo
 from tests.test_storage import ANSWERS, RESULT
 
 LATER = timedelta(seconds=config.UNDO_PERIOD_S + 1)
-
-
-@pytest.fixture
-def db() -> Iterator[Database]:
-    database = storage.open_database()
-    yield database
-    database.close()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -46,13 +45,6 @@ class Warm(job_work.WarmBackbone):
             self.loads += 1
             self._backbone = fakes.tiny_backbone()
         return self._backbone
-
-
-@pytest.fixture
-def db() -> Iterator[Database]:
-    database = storage.open_database()
-    yield database
-    database.close()
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,6 +15,8 @@ from prolip_core import storage
 from prolip_core.guide import Step
 
 PAGE_SIZE = 24
+REFUSAL_ROW_PX = 76
+"""Room for reason and remedy in three lines."""
 
 T = TypeVar("T")
 Option = TypeVar("Option", str, int)
@@ -67,6 +69,48 @@ def box(
     )
     session.put(slot, chosen)
     return chosen
+
+
+def part_of_page(
+    label: str,
+    titles: Mapping[str, str],
+    asked: str | None,
+    keep: Callable[[str], None],
+    key: str,
+    *,
+    wrap: bool = False,
+) -> str:
+    """Which part of a page is looked at: what the address asks for, else the first; a choice goes into the address by `keep`."""
+    chosen = str(
+        st.segmented_control(
+            label,
+            list(titles),
+            default=asked if asked in titles else next(iter(titles)),
+            required=True,
+            wrap=wrap,
+            format_func=titles.__getitem__,
+            key=key,
+            label_visibility="collapsed",
+        )
+    )
+    if chosen != asked:
+        keep(chosen)
+    return chosen
+
+
+def refused_files(rows: Sequence[tuple[str, str, str]], key: str) -> None:
+    """A table of files that were not taken: name, why, what to do; none of it Markdown."""
+    names = (_("File"), _("Why"), _("What to do"))
+    st.dataframe(
+        [dict(zip(names, row, strict=True)) for row in rows],
+        column_config={
+            name: st.column_config.TextColumn(width=width) for name, width in zip(names, (170, 300, 330), strict=True)
+        },
+        row_height=REFUSAL_ROW_PX,
+        hide_index=True,
+        width="stretch",
+        key=key,
+    )
 
 
 def undo_button(project_id: str, key: str, *, of_classes: bool = False) -> None:

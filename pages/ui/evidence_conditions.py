@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui import cached, evidence_second, evidence_step, evidence_study, evidence_transfer, session
+from pages.ui import cached, components, evidence_second, evidence_step, evidence_study, evidence_transfer, session
 from pages.ui.evidence_study import Ask
 from pages.ui.text import _, note, number, translator
 from prolip_core import condition_charts
@@ -35,18 +35,7 @@ def show(project: Project) -> None:
         "transfer": _("Another project's training"),
         "step": _("One step per photo"),
     }
-    asked = session.detail()
-    chosen = st.segmented_control(
-        _("Condition"),
-        list(questions),
-        default=asked if asked in questions else "stress",
-        required=True,
-        format_func=lambda key: questions[key],
-        key="condition",
-        label_visibility="collapsed",
-    )
-    if chosen != asked:
-        session.set_detail(chosen)
+    chosen = components.part_of_page(_("Condition"), questions, session.detail(), session.set_detail, "condition")
     if chosen == "second":
         evidence_second.show(project)
     elif chosen == "transfer":

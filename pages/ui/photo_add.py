@@ -20,9 +20,6 @@ from prolip_core.storage.records import ClassRow, Role
 from prolip_core.types import CheckedPhoto, DuplicateFile, RejectedFile
 from prolip_core.uploads import PlacedPhoto, UploadFile
 
-REFUSAL_ROW_PX = 76
-"""Room for reason and remedy in three lines."""
-
 CHUNK = 25
 """So many photos are saved at a time: a reload in the middle loses no more."""
 
@@ -241,18 +238,7 @@ def _show_report(project_id: str) -> None:
         st.markdown("\n".join(f"- {line}" for line in lines))
         if report.rejected:
             st.warning(_n("**{count}** file was not taken:", "**{count}** files were not taken:", len(report.rejected)))
-            st.dataframe(
-                [_refusal(one) for one in report.rejected],
-                column_config={
-                    _("File"): st.column_config.TextColumn(width=170),
-                    _("Why"): st.column_config.TextColumn(width=300),
-                    _("What to do"): st.column_config.TextColumn(width=330),
-                },
-                row_height=REFUSAL_ROW_PX,
-                hide_index=True,
-                width="stretch",
-                key="rejected_files",
-            )
+            components.refused_files([_refusal(one) for one in report.rejected], "rejected_files")
         if report.problem is not None:
             reason, remedy = error(report.problem)
             st.error(_("The upload was cut short; what is counted above is saved.") + f" {reason} {remedy}")
@@ -261,10 +247,10 @@ def _show_report(project_id: str) -> None:
             st.rerun()
 
 
-def _refusal(one: RejectedFile) -> dict[str, str]:
+def _refusal(one: RejectedFile) -> tuple[str, str, str]:
     problem: ProLIPError = one.error
     reason, remedy = error(problem, is_markdown=False)
-    return {_("File"): short(one.filename, 200), _("Why"): reason, _("What to do"): remedy}
+    return short(one.filename, 200), reason, remedy
 
 
 def _ask_for_class(project_id: str, classes: Sequence[ClassRow], role: Role) -> None:

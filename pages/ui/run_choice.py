@@ -9,9 +9,9 @@ import streamlit as st
 
 from pages.ui import cached, components, guards, session
 from pages.ui.text import _, date, model, safe, short, translator
-from prolip_core import comparison, config, storage, wording
+from prolip_core import comparison, config, guide, storage, wording
 from prolip_core.comparison import Comparison
-from prolip_core.storage.records import RunRecord, RunSummary
+from prolip_core.storage.records import Project, RunRecord, RunSummary
 
 ZERO_SHOT = ""
 
@@ -94,6 +94,17 @@ def title(run: RunSummary) -> str:
 def name_of(run: RunSummary) -> str:
     """What a result is called; with its number, since two may have the same name. Not Markdown."""
     return wording.run_name(translator(), run)
+
+
+def tell_if_stale(project: Project, run: RunSummary) -> None:
+    """That the numbers of this result are of older photos."""
+    if guide.is_stale(run, cached.fingerprint(project)):
+        st.warning(
+            _(
+                "Classes, sentences or photos were changed since this training. The numbers below belong to the photos as they "
+                "were then. Train again to bring them up to date."
+            )
+        )
 
 
 def recently_deleted(project_id: str) -> None:

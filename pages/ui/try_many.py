@@ -17,7 +17,6 @@ from prolip_core.storage.records import Drop, Project, RefusedFile, RunSummary
 ALL = ""
 PAGE_SIZE = 50
 ROW_PX = 64
-REFUSAL_ROW_PX = 76
 
 
 def show(project: Project, run: RunSummary) -> None:
@@ -189,18 +188,7 @@ def _not_answered(drop: Drop, failed: Sequence[Failed]) -> None:
     rows = [_told(one) for one in (*drop.refused, *(one.problem for one in failed))]
     if rows:
         st.warning(_n("**{count}** file was not taken:", "**{count}** files were not taken:", len(rows)))
-        st.dataframe(
-            rows,
-            column_config={
-                _("File"): st.column_config.TextColumn(width=170),
-                _("Why"): st.column_config.TextColumn(width=300),
-                _("What to do"): st.column_config.TextColumn(width=330),
-            },
-            row_height=REFUSAL_ROW_PX,
-            hide_index=True,
-            width="stretch",
-            key=f"many_refused_{drop.id}",
-        )
+        components.refused_files(rows, f"many_refused_{drop.id}")
     if drop.twice:
         st.caption(
             _n(
@@ -211,6 +199,6 @@ def _not_answered(drop: Drop, failed: Sequence[Failed]) -> None:
         )
 
 
-def _told(one: RefusedFile) -> dict[str, str]:
+def _told(one: RefusedFile) -> tuple[str, str, str]:
     reason, remedy = refused(one, is_markdown=False)
-    return {_("File"): short(one.filename, 200), _("Why"): reason, _("What to do"): remedy}
+    return short(one.filename, 200), reason, remedy

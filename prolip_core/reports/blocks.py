@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from prolip_core.reports import sizes, typeset
 from prolip_core.reports.content import (
     Bars,
@@ -17,7 +19,7 @@ from prolip_core.reports.content import (
     Table,
     Text,
 )
-from prolip_core.reports.style import INK, LETTERS, MUTED, PANEL, RIGHT, TONES, WRONG
+from prolip_core.reports.style import INK, LETTERS, MUTED, PANEL, PAPER, RIGHT, TONES, WRONG
 from prolip_core.reports.surface import Box, Style, Surface
 
 
@@ -144,3 +146,12 @@ def _split(block: Split, box: Box, surface: Surface) -> None:
         if isinstance(one, Bars) and sheet.side_by_side:
             tall = max(tall, box.height)  # as high as the table beside it
         draw(one, place.at(height=tall), surface)
+
+
+def on_paper(surface: Surface, box: Box, text: str, style: Style) -> None:
+    """A line of text that hides the lines of the grid behind it."""
+    size = typeset.fitted(text, style.size, sizes.room_of(box.width), bold=style.bold)
+    own = min(box.width, typeset.width(text, size, bold=style.bold) / sizes.SLACK + 8)
+    x = box.x + box.width - own if style.align == "right" else box.x
+    surface.rect(Box(x, box.y, own, box.height), PAPER)
+    surface.text(Box(x, box.y, own, box.height), text, replace(style, size=size))

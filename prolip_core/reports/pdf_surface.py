@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import replace
 
 from reportlab.lib.colors import HexColor
 from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
-from prolip_core.reports import layout, typeset
+from prolip_core.reports import blocks, layout, typeset
 from prolip_core.reports.content import Bars, Matrix, Ranges, Report, Table
-from prolip_core.reports.sizes import CELL_PAD, SLACK, room_of
+from prolip_core.reports.sizes import CELL_PAD, room_of
 from prolip_core.reports.style import A4, AFTER, BEFORE, GRID, INK, LETTERS, MUTED, PAPER, TONES, Sheet, heat
 from prolip_core.reports.surface import Box, MatrixGrid, Style
 
@@ -107,9 +106,9 @@ class PdfSurface:
         for place, one in enumerate(block.rows):
             y = box.y + place * row
             size, both = self.sheet.body, f"{one.figure}   {one.detail}".strip()
-            self._on_paper(Box(box.x + 6, y + 2, 0.4 * box.width, size * 1.5), one.label, Style(size, bold=True))
+            blocks.on_paper(self, Box(box.x + 6, y + 2, 0.4 * box.width, size * 1.5), one.label, Style(size, bold=True))
             words = Box(box.x + 0.34 * box.width, y + 2, 0.66 * box.width, size * 1.5)
-            self._on_paper(words, both, Style(size, colour=LETTERS[one.tone], align="right"))
+            blocks.on_paper(self, words, both, Style(size, colour=LETTERS[one.tone], align="right"))
             bar = y + 0.5 * row
             thick = 0.28 * row
             start, end = sorted((at(max(low, min(0.0, high)) if low < 0 else low), at(one.value)))
@@ -171,14 +170,6 @@ class PdfSurface:
                 if block.cells[i][j]:
                     place_ = cell.at(y=y + 0.5 * grid.row - 0.72 * grid.size, height=grid.size * 1.5)
                     self.text(place_, block.cells[i][j], Style(grid.size, True, PAPER if is_dark else INK, "center"))
-
-    def _on_paper(self, box: Box, text: str, style: Style) -> None:
-        """A line of text that hides the lines of the grid behind it."""
-        size = typeset.fitted(text, style.size, room_of(box.width), bold=style.bold)
-        own = min(box.width, typeset.width(text, size, bold=style.bold) / SLACK + 8)
-        x = box.x + box.width - own if style.align == "right" else box.x
-        self.rect(Box(x, box.y, own, box.height), PAPER)
-        self.text(Box(x, box.y, own, box.height), text, replace(style, size=size))
 
     def _ticks(self, ticks: Sequence[tuple[float, str]], top: float, bottom: float) -> None:
         small = self.sheet.small

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import xlsxwriter
@@ -16,10 +15,10 @@ from pptx.enum.text import MSO_ANCHOR
 from pptx.oxml.ns import qn
 from pptx.util import Pt
 
-from prolip_core.reports import layout, pptx_parts, typeset
+from prolip_core.reports import blocks, layout, pptx_parts, typeset
 from prolip_core.reports.content import Bars, Matrix, Ranges, Report, Table
 from prolip_core.reports.pptx_parts import colour
-from prolip_core.reports.sizes import CELL_PAD, SLACK, room_of
+from prolip_core.reports.sizes import CELL_PAD
 from prolip_core.reports.style import AFTER, BEFORE, GRID, INK, LETTERS, MUTED, PAPER, SLIDE, TONES, Sheet, heat
 from prolip_core.reports.surface import Box, MatrixGrid, Style
 
@@ -103,9 +102,11 @@ class PptxSurface:
             fill.fore_color.rgb = colour(TONES[one.tone])
             size, both = self.sheet.body, f"{one.figure}   {one.detail}".strip()
             top = box.y + place * row
-            self._on_paper(Box(box.x + 8, top + 2, 0.4 * box.width, size * 1.5), one.label, Style(size, bold=True))
+            blocks.on_paper(
+                self, Box(box.x + 8, top + 2, 0.4 * box.width, size * 1.5), one.label, Style(size, bold=True)
+            )
             words = Box(box.x + 0.4 * box.width, top + 2, 0.6 * box.width, size * 1.5)
-            self._on_paper(words, both, Style(size, colour=LETTERS[one.tone], align="right"))
+            blocks.on_paper(self, words, both, Style(size, colour=LETTERS[one.tone], align="right"))
 
     def bars(self, box: Box, block: Bars) -> None:
         data = CategoryChartData()
@@ -168,14 +169,6 @@ class PptxSurface:
                 for side, places in framed.items():
                     dark = j in places
                     pptx_parts.border(cell, side, INK if dark else PAPER, 1.25 if dark else 1.0)
-
-    def _on_paper(self, box: Box, text: str, style: Style) -> None:
-        """A line of text that hides the lines of the grid behind it."""
-        size = typeset.fitted(text, style.size, room_of(box.width), bold=style.bold)
-        own = min(box.width, typeset.width(text, size, bold=style.bold) / SLACK + 8)
-        x = box.x + box.width - own if style.align == "right" else box.x
-        self.rect(Box(x, box.y, own, box.height), PAPER)
-        self.text(Box(x, box.y, own, box.height), text, replace(style, size=size))
 
     def _table(self, box: Box, n_rows: int, widths: Sequence[float], heights: Sequence[float]) -> Any:
         table = self._shapes.add_table(n_rows, len(widths), *_place(box)).table

@@ -16,13 +16,13 @@ from sqlalchemy.orm import Session
 from prolip_core import tags
 from prolip_core.errors import StorageError
 from prolip_core.image_files import natural_key
-from prolip_core.storage import photo_tags, undo
+from prolip_core.storage import photo_columns, photo_tags, undo
 from prolip_core.storage.database import Database, now
 from prolip_core.storage.names import clean
 from prolip_core.storage.projects import live_row, touch
 from prolip_core.storage.records import AddResult, Photo, Role, Tags
 from prolip_core.storage.schema import ClassTable, PhotoTable
-from prolip_core.types import CheckedPhoto, DuplicateFile, ImageRecord, Quality
+from prolip_core.types import CheckedPhoto, DuplicateFile
 
 _BATCH = 500  # SQLite takes a limited number of values in one statement
 
@@ -276,31 +276,20 @@ def _live(session: Session, photo_ids: Sequence[int]) -> list[PhotoTable]:
 
 
 def _row(project_id: str, class_id: int, role: Role, item: CheckedPhoto) -> PhotoTable:
-    record = item.record
     return PhotoTable(
         project_id=project_id,
         class_id=class_id,
         role=role,
         excluded=False,
-        image_id=record.image_id,
-        filename=clean(record.filename),
-        format=record.format,
-        width_px=record.width_px,
-        height_px=record.height_px,
-        size_bytes=record.size_bytes,
-        phash=f"{record.phash:x}",
-        sharpness=item.quality.sharpness,
-        brightness=item.quality.brightness,
-        contrast=item.quality.contrast,
+        image_id=item.record.image_id,
+        filename=clean(item.record.filename),
         added_at=now(),
         deleted_at=None,
+        **photo_columns.values(item),
     )
 
 
 def _photo(row: PhotoTable, own_tags: Tags = ()) -> Photo:
-    record = ImageRecord(
-        row.image_id, row.filename, row.format, row.width_px, row.height_px, row.size_bytes, int(row.phash, 16)
-    )
-    quality = Quality(row.sharpness, row.brightness, row.contrast)
+    item = photo_columns.checked(row)
     role: Role = "test" if row.role == "test" else "train"
-    return Photo(row.id, row.class_id, role, row.excluded, record, quality, row.added_at, own_tags)
+    return Photo(row.id, row.class_id, role, row.excluded, item.record, item.quality, row.added_at, own_tags)

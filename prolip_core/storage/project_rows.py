@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import JSON, Boolean, Column, ColumnElement, Float, Integer, String, select
 from sqlalchemy.orm import Session
 
+from prolip_core.storage import photo_columns
 from prolip_core.storage.names import clean
 from prolip_core.storage.schema import (
     Base,
@@ -228,7 +229,7 @@ def insert(
             if _OWNER in one.all_columns:
                 values[_OWNER] = project_id
             if "image_id" in one.all_columns:
-                values.update(_measured(photos[row["image_id"]]))
+                values.update(photo_columns.values(photos[row["image_id"]]))
             waiting.append((old, one.table(**values, **_nothing(one, values))))
             if len(waiting) >= _BATCH:
                 _add(session, waiting, new)
@@ -253,17 +254,3 @@ def _add(session: Session, waiting: list[tuple[Any, Base]], new: dict[Any, Any])
 def _nothing(one: Travelling, values: Row) -> dict[str, None]:
     """The columns that did not travel."""
     return {name: None for name in one.all_columns if name not in values and name != "id"}
-
-
-def _measured(photo: CheckedPhoto) -> dict[str, Any]:
-    record, quality = photo.record, photo.quality
-    return {
-        "format": record.format,
-        "width_px": record.width_px,
-        "height_px": record.height_px,
-        "size_bytes": record.size_bytes,
-        "phash": f"{record.phash:x}",
-        "sharpness": quality.sharpness,
-        "brightness": quality.brightness,
-        "contrast": quality.contrast,
-    }

@@ -14,12 +14,13 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from prolip_core.errors import RunError, StorageError
+from prolip_core.storage import photo_columns
 from prolip_core.storage.database import Database, now
 from prolip_core.storage.names import clean
 from prolip_core.storage.projects import live_row
 from prolip_core.storage.records import Drop, RefusedFile, Similar, TriedAnswer, TriedPhoto
 from prolip_core.storage.schema import RunTable, TriedAnswerTable, TriedDropTable, TriedPhotoTable
-from prolip_core.types import CheckedPhoto, DuplicateFile, ImageRecord, Quality
+from prolip_core.types import CheckedPhoto, DuplicateFile
 
 
 def begin(db: Database, project_id: str, *, is_many: bool) -> str:
@@ -278,29 +279,17 @@ def _clean_values(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _row(drop_id: str, item: CheckedPhoto) -> TriedPhotoTable:
-    record = item.record
     return TriedPhotoTable(
         drop_id=drop_id,
-        image_id=record.image_id,
-        filename=clean(record.filename),
-        format=record.format,
-        width_px=record.width_px,
-        height_px=record.height_px,
-        size_bytes=record.size_bytes,
-        phash=f"{record.phash:x}",
-        sharpness=item.quality.sharpness,
-        brightness=item.quality.brightness,
-        contrast=item.quality.contrast,
+        image_id=item.record.image_id,
+        filename=clean(item.record.filename),
         added_at=now(),
+        **photo_columns.values(item),
     )
 
 
 def _photo(row: TriedPhotoTable) -> TriedPhoto:
-    record = ImageRecord(
-        row.image_id, row.filename, row.format, row.width_px, row.height_px, row.size_bytes, int(row.phash, 16)
-    )
-    quality = Quality(row.sharpness, row.brightness, row.contrast)
-    return TriedPhoto(row.id, row.drop_id, CheckedPhoto(record, quality), row.added_at)
+    return TriedPhoto(row.id, row.drop_id, photo_columns.checked(row), row.added_at)
 
 
 def _answer(row: TriedAnswerTable) -> TriedAnswer:

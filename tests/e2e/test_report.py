@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,20 +15,11 @@ from prolip_core import business, storage
 from prolip_core.storage import Database
 from prolip_core.storage.records import Project
 from tests import report_cases
-from tests.e2e.conftest import Server, Tab
+from tests.e2e.conftest import Tab
 from tests.pages.conftest import add_photos, make_project
 from tests.pages.test_report import NAMES, keep
 
 NewTab = Callable[..., Tab]
-
-
-@pytest.fixture
-def db(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
-    """The database of the running server."""
-    monkeypatch.setenv("PROLIP_HOME", str(server.home))
-    opened = storage.open_database()
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

@@ -50,13 +50,6 @@ def _always_through_app_py(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def db() -> Iterator[Database]:
-    database = storage.open_database()
-    yield database
-    database.close()
-
-
-@pytest.fixture
 def app() -> AppTest:
     """The start page, not yet run."""
     return AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=90)
